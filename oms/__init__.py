@@ -1,0 +1,1 @@
+"""oms: a feature-flagged strangler-fig runtime for moving a live service from legacy to unified code."""

@@ -1,0 +1,1 @@
+"""Words and rules of a migration. Imports the standard library only."""
