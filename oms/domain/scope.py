@@ -19,7 +19,7 @@ class EvaluationContext:
     """
 
     targeting_key: str | None = None
-    attributes: Mapping[str, object] = field(default=_NOTHING)
+    attributes: Mapping[str, object] = field(default_factory=lambda: _NOTHING)
 
 
 ANONYMOUS = EvaluationContext()

@@ -1,0 +1,145 @@
+"""Comparing what both sides did: where they differ, by field path, and of what kind the difference is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, fields, is_dataclass
+from decimal import Decimal
+
+from oms.domain.observation import Observation, Raised, Returned
+
+MAX_DIFFERENCES = 20
+"""A comparison stops here: what differs in more places than this differs everywhere."""
+
+_MAP_KEYS = 50
+_KEY_LENGTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One place where the observations differ.
+
+    Attributes:
+        kind: ``value``, ``type``, ``missing`` (unified lacks it), ``extra`` (legacy lacks it), ``length``, ``error`` (one side raised, or
+            both raised different classes), ``legacy_miss`` or ``unified_miss`` (None against a value at the top).
+        path: Dotted field path; keys of maps and indexes of sequences are folded to ``*`` so that ids do not multiply the paths.
+        legacy, unified: The two values, never to be written down as they are.
+    """
+
+    kind: str
+    path: str
+    legacy: object
+    unified: object
+
+
+def compare(*, legacy: Observation, unified: Observation) -> tuple[Difference, ...]:
+    """Return where the observations differ, at most ``MAX_DIFFERENCES``; empty means equal.
+
+    Stricter than ``==`` where that hides a change of type (``1``, ``True`` and ``1.0`` differ, tuple and list differ) and more lenient where it
+    sees one that is none (NaN equals NaN). The order of a mapping's keys is not compared.
+    """
+    found: list[Difference] = []
+    for difference in _differences(legacy, unified):
+        found.append(difference)
+        if len(found) == MAX_DIFFERENCES:
+            break
+    return tuple(found)
+
+
+def are_both_empty(legacy: Observation, unified: Observation) -> bool:
+    """Tell whether both sides returned nothing: a match that is no evidence."""
+    return all(isinstance(side, Returned) and _is_empty(side.value) for side in (legacy, unified))
+
+
+def _is_empty(value: object) -> bool:
+    return value is None or (isinstance(value, (str, bytes, Sequence, Mapping, Set)) and not value)
+
+
+def _differences(legacy: Observation, unified: Observation) -> Iterator[Difference]:
+    if isinstance(legacy, Raised) and isinstance(unified, Raised):
+        if legacy.error.type_name != unified.error.type_name:
+            yield Difference("error", "", legacy.error.type_name, unified.error.type_name)
+        else:
+            yield from _walk(dict(legacy.error.fields), dict(unified.error.fields), "error")
+    elif isinstance(legacy, Raised) or isinstance(unified, Raised):
+        yield Difference("error", "", _what(legacy), _what(unified))
+    elif legacy.value is None and unified.value is not None:
+        yield Difference("legacy_miss", "", None, unified.value)
+    elif unified.value is None and legacy.value is not None:
+        yield Difference("unified_miss", "", legacy.value, None)
+    else:
+        yield from _walk(legacy.value, unified.value, "")
+
+
+def _what(observation: Observation) -> object:
+    return observation.error if isinstance(observation, Raised) else observation.value
+
+
+def _walk(legacy: object, unified: object, path: str) -> Iterator[Difference]:
+    if type(legacy) is not type(unified):
+        yield Difference("type", path, legacy, unified)
+    elif isinstance(legacy, Mapping) and isinstance(unified, Mapping):
+        yield from _walk_mapping(legacy, unified, path)
+    elif isinstance(legacy, Set) and isinstance(unified, Set):
+        if legacy != unified:
+            yield Difference("value", path, legacy, unified)
+    elif isinstance(legacy, (list, tuple)) and isinstance(unified, (list, tuple)):
+        yield from _walk_sequence(legacy, unified, path)
+    elif is_dataclass(legacy) and not isinstance(legacy, type):
+        for name in (entry.name for entry in fields(legacy)):
+            yield from _walk(getattr(legacy, name), getattr(unified, name), _join(path, name))
+    elif not _are_equal(legacy, unified):
+        yield Difference("value", path, legacy, unified)
+
+
+def _walk_mapping(legacy: Mapping[object, object], unified: Mapping[object, object], path: str) -> Iterator[Difference]:
+    is_map = _is_map(legacy) or _is_map(unified)
+    left = {_typed(key): key for key in legacy}
+    right = {_typed(key): key for key in unified}
+    for typed in left.keys() | right.keys() if left.keys() != right.keys() else left.keys():
+        at = _join(path, "*" if is_map or not isinstance(typed[1], str) else typed[1])
+        if typed not in right:
+            yield Difference("missing", at, legacy[left[typed]], None)
+        elif typed not in left:
+            yield Difference("extra", at, None, unified[right[typed]])
+        else:
+            yield from _walk(legacy[left[typed]], unified[right[typed]], at)
+
+
+def _walk_sequence(legacy: Sequence[object], unified: Sequence[object], path: str) -> Iterator[Difference]:
+    if len(legacy) != len(unified):
+        yield Difference("length", path, legacy, unified)
+        return
+    for one, other in zip(legacy, unified, strict=True):
+        yield from _walk(one, other, _join(path, "*"))
+
+
+def _are_equal(legacy: object, unified: object) -> bool:
+    if isinstance(legacy, float) and isinstance(unified, float):
+        return legacy == unified or (math.isnan(legacy) and math.isnan(unified))
+    if isinstance(legacy, Decimal) and isinstance(unified, Decimal) and legacy.is_nan() and unified.is_nan():
+        return True
+    return bool(legacy == unified)
+
+
+def _typed(key: object) -> tuple[type, object]:
+    return type(key), key
+
+
+def _join(path: str, name: object) -> str:
+    return f"{path}.{name}" if path else str(name)
+
+
+def _is_map(mapping: Mapping[object, object]) -> bool:
+    """Tell a map (its keys are data) from an object (its keys are field names). Source: the folding rule of opendiffy."""
+    return len(mapping) > _MAP_KEYS or any(not _is_field_name(key) for key in mapping)
+
+
+def _is_field_name(key: object) -> bool:
+    return (
+        isinstance(key, str)
+        and len(key) <= _KEY_LENGTH
+        and not key[:1].isdigit()
+        and key.replace("_", "").replace("@", "").isalnum()
+    )

@@ -1,0 +1,97 @@
+"""Known divergences: differences that somebody has looked at, owns and accepts until a date."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase
+
+from oms.domain.comparison import Difference
+from oms.domain.errors import BadInput
+from oms.domain.observation import Facts
+
+
+class KnownClass(StrEnum):
+    """Why a difference may stand: it is noise of the comparison, or a change that was accepted."""
+
+    NOISE = "noise"
+    ACCEPTED = "accepted"
+
+
+Predicate = Callable[[Difference, Facts], bool]
+"""Tells from facts of the call and of the key's last write whether a rule covers this very difference."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownDivergence:
+    """A rule: this operation may differ in this way, for this reason, until this day.
+
+    Attributes:
+        id: The quirk's id in the legacy reference, ``TC-01``.
+        seam, operation: Where it holds: ``cache.types``, ``get``; a shell pattern such as ``cache.*`` may stand for several.
+        kind, path: The difference's kind and folded path; shell patterns, so ``*`` covers every path.
+        when: Name of the predicate that must hold too.
+        anchor: Where the migration guide tells callers what to do, ``docs/migration/cache.md#tc-01``.
+    """
+
+    id: str
+    seam: str
+    operation: str
+    kind: str
+    path: str
+    when: str
+    klass: KnownClass
+    owner: str
+    reason: str
+    expires: dt.date
+    anchor: str
+    predicate: Predicate
+
+    def covers(self, seam: str, difference: Difference, facts: Facts) -> bool:
+        """Tell whether *difference* in *seam* (its full name) is this one. Raises what the predicate raises."""
+        return (
+            fnmatchcase(seam, self.seam)
+            and fnmatchcase(facts.operation, self.operation)
+            and fnmatchcase(difference.kind, self.kind)
+            and fnmatchcase(difference.path, self.path)
+            and self.predicate(difference, facts)
+        )
+
+
+def matching_rule(
+    rules: Iterable[KnownDivergence], seam: str, difference: Difference, facts: Facts
+) -> KnownDivergence | None:
+    """Return the first rule that covers *difference*, or None."""
+    return next((rule for rule in rules if rule.covers(seam, difference, facts)), None)
+
+
+_FIELDS = ("id", "seam", "operation", "kind", "path", "when", "class", "owner", "reason", "expires", "anchor")
+
+
+def rule_from(row: Mapping[str, object], *, where: str, predicates: Mapping[str, Predicate]) -> KnownDivergence:
+    """Build a rule from one table of a rules file.
+
+    Args:
+        row: Every field of the class by name, ``class`` for ``klass``.
+        where: File and place, for the error message.
+        predicates: The named predicates of the phase.
+
+    Raises:
+        BadInput: if a field is missing, unknown or of the wrong type, or no predicate has the name.
+    """
+    if missing := [name for name in _FIELDS if name not in row]:
+        raise BadInput(where, found=f"no {', '.join(missing)}", wanted="every field of a known divergence")
+    if unknown := sorted(set(row) - set(_FIELDS)):
+        raise BadInput(where, found=f"unknown {', '.join(unknown)}", wanted=f"only {', '.join(_FIELDS)}")
+    if row["when"] not in predicates:
+        raise BadInput(f"{where}: when", found=repr(row["when"]), wanted=f"one of {', '.join(sorted(predicates))}")
+    if row["class"] not in tuple(KnownClass):
+        raise BadInput(f"{where}: class", found=repr(row["class"]), wanted="noise or accepted")
+    if not isinstance(row["expires"], dt.date):
+        raise BadInput(f"{where}: expires", found=repr(row["expires"]), wanted="a date such as 2027-03-31, without quotes")
+    texts = {name: str(row[name]) for name in _FIELDS if name not in ("class", "expires")}
+    return KnownDivergence(
+        **texts, klass=KnownClass(str(row["class"])), expires=row["expires"], predicate=predicates[str(row["when"])]
+    )
