@@ -82,7 +82,7 @@ def _walk(legacy: object, unified: object, path: str) -> Iterator[Difference]:
     elif isinstance(legacy, Mapping) and isinstance(unified, Mapping):
         yield from _walk_mapping(legacy, unified, path)
     elif isinstance(legacy, Set) and isinstance(unified, Set):
-        if legacy != unified:
+        if {_typed(member) for member in legacy} != {_typed(member) for member in unified}:
             yield Difference("value", path, legacy, unified)
     elif isinstance(legacy, (list, tuple)) and isinstance(unified, (list, tuple)):
         yield from _walk_sequence(legacy, unified, path)
@@ -97,7 +97,7 @@ def _walk_mapping(legacy: Mapping[object, object], unified: Mapping[object, obje
     is_map = _is_map(legacy) or _is_map(unified)
     left = {_typed(key): key for key in legacy}
     right = {_typed(key): key for key in unified}
-    for typed in left.keys() | right.keys() if left.keys() != right.keys() else left.keys():
+    for typed in left | right:
         at = _join(path, "*" if is_map or not isinstance(typed[1], str) else typed[1])
         if typed not in right:
             yield Difference("missing", at, legacy[left[typed]], None)

@@ -24,15 +24,29 @@ class PhaseDecision(Protocol):
     """
 
     @property
-    def digest(self) -> str: ...
+    def digest(self) -> str:
+        """Name of this decision."""
+        ...
+
     @property
-    def stages(self) -> frozenset[Stage]: ...
+    def stages(self) -> frozenset[Stage]:
+        """Every stage that ``decide`` can return."""
+        ...
+
     @property
-    def default(self) -> Stage: ...
+    def default(self) -> Stage:
+        """The stage outside every scope."""
+        ...
+
     @property
-    def split(self) -> Split | None: ...
+    def split(self) -> Split | None:
+        """The weights, None if targeting says more than weights can."""
+        ...
+
     @property
-    def by_operation(self) -> bool: ...
+    def by_operation(self) -> bool:
+        """True if one scope may hold several decisions."""
+        ...
 
     def decide(self, context: EvaluationContext, seam: str, operation: str) -> Stage:
         """Return the stage for *context*. Never raises: what cannot be evaluated is the default's stage."""
@@ -48,17 +62,21 @@ class FixedDecision:
 
     @property
     def stages(self) -> frozenset[Stage]:
+        """The one stage."""
         return frozenset({self.stage})
 
     @property
     def default(self) -> Stage:
+        """The one stage."""
         return self.stage
 
     @property
     def split(self) -> Split | None:
+        """The whole weight on the one stage."""
         return Split.whole(self.stage)
 
     def decide(self, context: EvaluationContext, seam: str, operation: str) -> Stage:
+        """Return the one stage, whoever asks."""
         return self.stage
 
 
@@ -70,6 +88,7 @@ class DecisionTable:
 
     @classmethod
     def of(cls, **phases: PhaseDecision) -> DecisionTable:
+        """Return a table of a copy of *phases*."""
         return cls(MappingProxyType(phases))
 
     def digests(self) -> dict[str, str]:

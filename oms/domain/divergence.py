@@ -39,7 +39,14 @@ class Divergence:
 
 def fingerprint(seam: str, operation: str, difference: Difference) -> str:
     """Return the 12 hex digits that name *difference*; *seam* is the full name, ``cache.types``."""
-    parts = (seam, operation, difference.kind, difference.path, type_name(difference.legacy), type_name(difference.unified))
+    parts = (
+        seam,
+        operation,
+        difference.kind,
+        difference.path,
+        type_name(difference.legacy),
+        type_name(difference.unified),
+    )
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:12]
 
 

@@ -90,7 +90,9 @@ def rule_from(row: Mapping[str, object], *, where: str, predicates: Mapping[str,
     if row["class"] not in tuple(KnownClass):
         raise BadInput(f"{where}: class", found=repr(row["class"]), wanted="noise or accepted")
     if not isinstance(row["expires"], dt.date):
-        raise BadInput(f"{where}: expires", found=repr(row["expires"]), wanted="a date such as 2027-03-31, without quotes")
+        raise BadInput(
+            f"{where}: expires", found=repr(row["expires"]), wanted="a date such as 2027-03-31, without quotes"
+        )
     texts = {name: str(row[name]) for name in _FIELDS if name not in ("class", "expires")}
     return KnownDivergence(
         **texts, klass=KnownClass(str(row["class"])), expires=row["expires"], predicate=predicates[str(row["when"])]

@@ -50,6 +50,17 @@ class Operation:
     is_async: bool = False
 
 
+@overload
+def reads(function: F) -> F: ...
+@overload
+def reads(
+    *,
+    key: str | None = ...,
+    rescue: bool = ...,
+    deadline_s: float = ...,
+    errors: Mapping[str, tuple[str, ...]] = ...,
+    values: frozenset[str] = ...,
+) -> Callable[[F], F]: ...
 def reads(
     function: F | None = None,
     *,
@@ -60,9 +71,21 @@ def reads(
     values: frozenset[str] = frozenset(),
 ) -> Any:
     """Mark a method that may run twice. See :class:`Operation` for the parameters; *key* defaults to the key of the port's writes."""
-    return _mark(function, Operation(Effect.READS, key=key, rescue=rescue, deadline_s=deadline_s, errors=errors, values=values))
+    return _mark(
+        function, Operation(Effect.READS, key=key, rescue=rescue, deadline_s=deadline_s, errors=errors, values=values)
+    )
 
 
+@overload
+def writes(function: F) -> F: ...
+@overload
+def writes(
+    *,
+    key: str | None = ...,
+    deadline_s: float = ...,
+    errors: Mapping[str, tuple[str, ...]] = ...,
+    values: frozenset[str] = ...,
+) -> Callable[[F], F]: ...
 def writes(
     function: F | None = None,
     *,
@@ -75,6 +98,10 @@ def writes(
     return _mark(function, Operation(Effect.WRITES, key=key, deadline_s=deadline_s, errors=errors, values=values))
 
 
+@overload
+def effects(function: F) -> F: ...
+@overload
+def effects() -> Callable[[F], F]: ...
 def effects(function: F | None = None) -> Any:
     """Mark a method that calls back into the user's code, which must run once. The other side is replayed on what was recorded."""
     return _mark(function, Operation(Effect.EFFECTS))
@@ -104,6 +131,7 @@ class Phase:
 
     @property
     def flag(self) -> str:
+        """Key of the phase's flag: ``phase.cache``."""
         return f"phase.{self.name}"
 
     @overload
@@ -140,6 +168,7 @@ class Seam(Generic[P, A]):
 
     @property
     def ports(self) -> tuple[type[Any], ...]:
+        """The one or two Protocols, ``port`` first."""
         return (self.port,) if self.aport is None else (self.port, self.aport)
 
     def operations(self) -> dict[str, Operation]:
@@ -183,15 +212,22 @@ class Seam(Generic[P, A]):
         signature = inspect.signature(method)
         parameters = list(signature.parameters.values())[1:]
         if mark.key is not None and mark.key not in {parameter.name for parameter in parameters}:
-            raise self.fault(f"{port.__name__}.{name}() has no parameter {mark.key!r}, which its mark calls the key",
-                             method=name, parameter=mark.key)
+            raise self.fault(
+                f"{port.__name__}.{name}() has no parameter {mark.key!r}, which its mark calls the key",
+                method=name,
+                parameter=mark.key,
+            )
         if mark.effect is Effect.WRITES and not self.phase.writes:
             raise self.fault(f"{port.__name__}.{name}() writes, but the phase is declared without writes", method=name)
-        return replace(mark, name=name, signature=signature.replace(parameters=parameters),
-                       is_async=inspect.iscoroutinefunction(method))
+        return replace(
+            mark,
+            name=name,
+            signature=signature.replace(parameters=parameters),
+            is_async=inspect.iscoroutinefunction(method),
+        )
 
 
-def _with_default_key(operation: Operation, keys: set[str | None]) -> Operation:
+def _with_default_key(operation: Operation, keys: set[str]) -> Operation:
     if operation.effect is not Effect.READS or operation.key is not None:
         return operation
     shared = [name for name in operation.signature.parameters if name in keys]

@@ -29,18 +29,22 @@ class Split:
 
     @property
     def stages(self) -> frozenset[Stage]:
+        """Every stage that somebody stands at."""
         return frozenset(stage for stage, _ in self.weights)
 
     @property
     def most_advanced(self) -> Stage:
+        """The highest stage that somebody stands at."""
         return max(self.stages, key=lambda stage: stage.rank)
 
     @property
     def least_advanced(self) -> Stage:
+        """The lowest stage that somebody stands at."""
         return min(self.stages, key=lambda stage: stage.rank)
 
     @property
     def is_whole(self) -> bool:
+        """True if everybody stands at one stage."""
         return len(self.weights) == 1
 
     def share(self, stage: Stage) -> int:
@@ -84,7 +88,10 @@ def parse_wish(text: str, *, writes: bool) -> Wish:
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
         raise BadInput(
-            "STAGE", found=repr(name), wanted=f"one of {' '.join(known)}", mend=f"did you mean {near[0]}?" if near else ""
+            "STAGE",
+            found=repr(name),
+            wanted=f"one of {' '.join(known)}",
+            mend=f"did you mean {near[0]}?" if near else "",
         )
     if not equals:
         return Wish(Stage(name), WHOLE)

@@ -18,6 +18,7 @@ class Side(StrEnum):
 
     @property
     def other(self) -> Side:
+        """The side that this one is not."""
         return Side.UNIFIED if self is Side.LEGACY else Side.LEGACY
 
 
