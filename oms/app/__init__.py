@@ -1,0 +1,1 @@
+"""The OMS itself, small and real: the first user of the facades."""
