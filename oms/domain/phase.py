@@ -123,11 +123,13 @@ class Phase:
         name: One word; the flag is ``phase.<name>`` in ``flags/<name>.flagd.json``.
         default: The stage that is served when no flag can be read and no snapshot of one is left.
         writes: True if its ports write, so that it has the stages dualwrite and rampdown.
+        rescuable: False where an answer from legacy must never stand in for a failed unified one: configuration and security.
     """
 
     name: str
     default: Stage = Stage.OFF
     writes: bool = False
+    rescuable: bool = True
 
     @property
     def flag(self) -> str:

@@ -2,4 +2,4 @@
 
 from oms.domain.phase import Phase
 
-CONFIG = Phase("config", writes=False)
+CONFIG = Phase("config", rescuable=False)

@@ -2,4 +2,4 @@
 
 from oms.domain.phase import Phase
 
-RESILIENCE = Phase("resilience", writes=False)
+RESILIENCE = Phase("resilience")

@@ -2,4 +2,4 @@
 
 from oms.domain.phase import Phase
 
-SECURITY = Phase("security", writes=False)
+SECURITY = Phase("security", rescuable=False)

@@ -1,0 +1,127 @@
+"""Two sides bound to a seam, and the check that both of them fit it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from oms.domain.errors import BindingError
+from oms.domain.phase import Operation, Seam
+from oms.domain.stage import Effect, Side
+
+_KEYWORD = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_FITTING_KINDS = {
+    inspect.Parameter.POSITIONAL_ONLY: _POSITIONAL,
+    inspect.Parameter.POSITIONAL_OR_KEYWORD: (inspect.Parameter.POSITIONAL_OR_KEYWORD,),
+    inspect.Parameter.KEYWORD_ONLY: _KEYWORD,
+    inspect.Parameter.VAR_POSITIONAL: (inspect.Parameter.VAR_POSITIONAL,),
+    inspect.Parameter.VAR_KEYWORD: (inspect.Parameter.VAR_KEYWORD,),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A seam with both of its sides, checked.
+
+    Attributes:
+        operations: By method name, of every port of the seam.
+    """
+
+    seam: Seam[Any, Any]
+    sides: dict[Side, Any]
+    operations: dict[str, Operation]
+
+    def method(self, side: Side, name: str) -> Callable[..., Any]:
+        """Return the bound method *name* of *side*."""
+        method: Callable[..., Any] = getattr(self.sides[side], name)
+        return method
+
+    def is_process_local(self, side: Side) -> bool:
+        """Tell whether what *side* remembers ends with the process."""
+        return bool(getattr(self.sides[side], "process_local", True))
+
+    @property
+    def has_keys(self) -> bool:
+        return any(operation.effect is Effect.WRITES and operation.key for operation in self.operations.values())
+
+
+def bind(seam: Seam[Any, Any], *, legacy: object, unified: object) -> Binding:
+    """Return the binding of *seam*.
+
+    Raises:
+        BindingError: if the port is not well marked, or a side lacks a method or parameter, has one of another kind or default, is sync where the
+            port is async or the reverse, or cannot forget a key that the port can write.
+    """
+    operations = seam.operations()
+    sides = {Side.LEGACY: legacy, Side.UNIFIED: unified}
+    binding = Binding(seam, sides, operations)
+    for side, implementation in sides.items():
+        for operation in operations.values():
+            _check_method(seam, side, implementation, operation)
+        _check_forget(binding, side, implementation)
+    return binding
+
+
+def _check_method(seam: Seam[Any, Any], side: Side, implementation: object, operation: Operation) -> None:
+    owner = f"{type(implementation).__name__}.{operation.name}()"
+    method = getattr(implementation, operation.name, None)
+    if not callable(method):
+        raise seam.fault(f"{type(implementation).__name__} has no {operation.name}(), which the port has",
+                         side=side, method=operation.name)
+    if inspect.iscoroutinefunction(method) is not operation.is_async:
+        found, wanted = ("sync", "async") if operation.is_async else ("async", "sync")
+        raise seam.fault(f"{owner} is {found}, wanted {wanted} as in the port", side=side, method=operation.name)
+    for parameter in operation.signature.parameters.values():
+        _check_parameter(seam, side, owner, operation, inspect.signature(method), parameter)
+    _check_surplus(seam, side, owner, operation, inspect.signature(method))
+
+
+def _check_parameter(
+    seam: Seam[Any, Any], side: Side, owner: str, operation: Operation, has: inspect.Signature, wanted: inspect.Parameter
+) -> None:
+    def fault(message: str) -> BindingError:
+        return seam.fault(f"{owner} {message}", side=side, method=operation.name, parameter=wanted.name)
+
+    found = has.parameters.get(wanted.name)
+    if found is None:
+        raise fault(f"lacks [{wanted.name!r}], which {operation.name}() of the port takes")
+    if found.kind not in _FITTING_KINDS[wanted.kind]:
+        raise fault(f"takes {wanted.name!r} as {found.kind.description}, wanted {wanted.kind.description}")
+    if found.default != wanted.default:
+        raise fault(f"has the default {_default(found)} for {wanted.name!r}, wanted {_default(wanted)}")
+
+
+def _check_surplus(seam: Seam[Any, Any], side: Side, owner: str, operation: Operation, has: inspect.Signature) -> None:
+    free = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    for parameter in has.parameters.values():
+        if parameter.name in operation.signature.parameters or parameter.kind in free:
+            continue
+        if parameter.default is inspect.Parameter.empty:
+            raise seam.fault(f"{owner} demands {parameter.name!r}, which the port does not give",
+                             side=side, method=operation.name, parameter=parameter.name)
+
+
+def _check_forget(binding: Binding, side: Side, implementation: object) -> None:
+    if not binding.has_keys:
+        return
+    for name in needed_forgets(binding):
+        method = getattr(implementation, name, None)
+        if not callable(method) or inspect.iscoroutinefunction(method) is not (name == "aforget"):
+            kind = "an async" if name == "aforget" else "a sync"
+            raise binding.seam.fault(
+                f"{type(implementation).__name__} has no {name}(key), wanted {kind} method that makes a key a miss (None: every key)",
+                side=side, method=name,
+            )
+
+
+def needed_forgets(binding: Binding) -> tuple[str, ...]:
+    """Return ``forget``, ``aforget`` or both: one for each kind of write that the ports have."""
+    kinds = {operation.is_async for operation in binding.operations.values() if operation.effect is Effect.WRITES}
+    return tuple("aforget" if is_async else "forget" for is_async in sorted(kinds))
+
+
+def _default(parameter: inspect.Parameter) -> str:
+    return "nothing" if parameter.default is inspect.Parameter.empty else repr(parameter.default)

@@ -1,0 +1,73 @@
+"""Decision tables in the order they were published, and which scopes still hold an older one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from oms.domain.decision import DecisionTable, FixedDecision, PhaseDecision
+from oms.domain.phase import Phase
+from oms.domain.scope import EvaluationContext
+from oms.domain.stage import Stage
+
+
+class Epoch:
+    """One published table. Epochs form a chain from the oldest that a scope still holds to the current one.
+
+    Attributes:
+        table: What the flags said.
+        at: When it was published, Unix time in seconds.
+        next: The epoch published after it, None for the current one. Holding an epoch keeps all later ones, and no earlier one.
+        scopes: Open scopes that began with this table, with the Unix time when they did. Adding and removing are single dict operations.
+    """
+
+    __slots__ = ("at", "next", "scopes", "table")
+
+    def __init__(self, table: DecisionTable) -> None:
+        self.table = table
+        self.at = time.time()
+        self.next: Epoch | None = None
+        self.scopes: dict[int, float] = {}
+
+    def decision(self, phase: Phase) -> PhaseDecision:
+        """Return what this table says of *phase*; a phase it does not name stands at its declared default."""
+        return self.table.phases.get(phase.name) or FixedDecision(phase.default, digest="default")
+
+    def since(self) -> Iterator[Epoch]:
+        """Yield this epoch and all that were published after it."""
+        epoch: Epoch | None = self
+        while epoch is not None:
+            yield epoch
+            epoch = epoch.next
+
+
+def lower(one: Stage, other: Stage) -> Stage:
+    """Return the less advanced of two stages."""
+    return one if one.rank <= other.rank else other
+
+
+def effective_stages(phase: Phase, oldest: Epoch) -> frozenset[Stage]:
+    """Return every stage at which some call may be answered now, with *oldest* the oldest epoch that an open scope holds.
+
+    A scope stands at the lowest of all tables since it began, so for the chain of tables the possible stages are the current one's, and every older
+    one's that is lower than the highest stage of each later table.
+    """
+    possible: frozenset[Stage] = frozenset()
+    for epoch in oldest.since():
+        stages = epoch.decision(phase).stages
+        highest = max(stages, key=lambda stage: stage.rank)
+        possible = frozenset(lower(stage, highest) for stage in possible) | stages
+    return possible
+
+
+def stage_since(phase: Phase, epoch: Epoch, stage: Stage | None, context: EvaluationContext, seam: str, operation: str) -> tuple[Stage, Epoch]:
+    """Return the lowest stage of *epoch* and every later table, and the epoch it holds for.
+
+    Args:
+        stage: What is already known for *epoch* itself and all before it, None if nothing is.
+    """
+    lowest = epoch.decision(phase).decide(context, seam, operation) if stage is None else stage
+    while epoch.next is not None:
+        epoch = epoch.next
+        lowest = lower(lowest, epoch.decision(phase).decide(context, seam, operation))
+    return lowest, epoch

@@ -1,0 +1,141 @@
+"""Counting what happened, exactly, from many threads, for the journal to collect."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+
+from oms.domain.divergence import Divergence
+from oms.domain.histogram import bucket_of
+from oms.domain.observation import Disposition, Outcome
+from oms.domain.record import Batch, Latency, Place, Repair, Tally, Trip
+from oms.domain.stage import Side
+
+MAX_DIVERGENCES = 5_000
+"""Divergences kept between two drains; what is over is counted as lost."""
+
+_CALLS = "calls"
+
+
+class Cell:
+    """The counts of one place. Every method may be called from any thread."""
+
+    __slots__ = ("_buckets", "_counts", "_drained_buckets", "_drained_counts", "_lock", "place")
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.forget()
+
+    def forget(self) -> None:
+        """Start from nothing with a new lock: a forked child must not report its parent's counts again."""
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+        self._drained_counts: Counter[str] = Counter()
+        self._buckets: dict[str, Counter[int]] = {side.value: Counter() for side in Side}
+        self._drained_buckets: dict[str, Counter[int]] = {side.value: Counter() for side in Side}
+
+    def count(self, name: str) -> None:
+        """Add one to *name*."""
+        with self._lock:
+            self._counts[name] += 1
+
+    def call(self, disposition: Disposition, side: Side, duration_ns: int) -> None:
+        """Count a routed call that ends without a comparison, with the time that *side* took for it."""
+        bucket = bucket_of(duration_ns)
+        with self._lock:
+            counts = self._counts
+            counts[_CALLS] += 1
+            counts[disposition] += 1
+            self._buckets[side][bucket] += 1
+
+    def shadowed(self, outcome: Outcome, reason: str | None, durations_ns: tuple[tuple[Side, int], ...]) -> None:
+        """Count a shadowed call with its outcome, the reason if it was uncomparable, and the time of each side that ran."""
+        with self._lock:
+            counts = self._counts
+            counts[_CALLS] += 1
+            counts[Disposition.SHADOWED] += 1
+            counts[outcome] += 1
+            if reason is not None:
+                counts[f"{outcome}.{reason}"] += 1
+            for side, duration_ns in durations_ns:
+                self._buckets[side][bucket_of(duration_ns)] += 1
+
+    def totals(self) -> list[Tally]:
+        """Return every count since the process began."""
+        with self._lock:
+            return [Tally(self.place, str(name), count) for name, count in self._counts.items()]
+
+    def drain_into(self, batch: Batch) -> None:
+        """Add to *batch* what was counted since the last drain."""
+        with self._lock:
+            for name, count in (self._counts - self._drained_counts).items():
+                batch.tallies.append(Tally(self.place, str(name), count))
+            for side, buckets in self._buckets.items():
+                if fresh := buckets - self._drained_buckets[side]:
+                    batch.latencies.append(Latency(self.place, side, dict(fresh)))
+                    self._drained_buckets[side] = buckets.copy()
+            self._drained_counts = self._counts.copy()
+
+
+class Ledger:
+    """What this process has seen and not yet handed to the journal. All bounded; what does not fit is counted."""
+
+    def __init__(self) -> None:
+        self._cells: dict[Place, Cell] = {}
+        self.forget()
+
+    def forget(self) -> None:
+        """Start from nothing, as a forked child does."""
+        self._lock = threading.Lock()
+        self._divergences: list[Divergence] = []
+        self._repairs: list[Repair] = []
+        self._trips: list[Trip] = []
+        self._lost = 0
+        for cell in self._cells.values():
+            cell.forget()
+
+    def cell(self, place: Place) -> Cell:
+        """Return the one cell of *place*."""
+        with self._lock:
+            return self._cells.setdefault(place, Cell(place))
+
+    def cells(self) -> Iterator[Cell]:
+        """Yield every cell."""
+        with self._lock:
+            yield from list(self._cells.values())
+
+    def divergence(self, divergence: Divergence) -> None:
+        """Keep *divergence* until the next drain, unless too many wait already."""
+        with self._lock:
+            if len(self._divergences) < MAX_DIVERGENCES:
+                self._divergences.append(divergence)
+            else:
+                self._lost += 1
+
+    def repair(self, repair: Repair) -> None:
+        """Note that a repair was opened or closed."""
+        with self._lock:
+            self._repairs.append(repair)
+            del self._repairs[:-MAX_DIVERGENCES]
+
+    def trip(self, trip: Trip) -> None:
+        """Note that a guard took a phase back in this process."""
+        with self._lock:
+            self._trips.append(trip)
+
+    def drain(self) -> Batch:
+        """Return everything since the last drain."""
+        batch = Batch()
+        with self._lock:
+            batch.divergences, self._divergences = self._divergences, []
+            batch.repairs, self._repairs = self._repairs, []
+            batch.trips, self._trips = self._trips, []
+            batch.lost_divergences, self._lost = self._lost, 0
+        for cell in self.cells():
+            cell.drain_into(batch)
+        return batch
+
+    def totals(self) -> list[Tally]:
+        """Return every count since the process began."""
+        return [tally for cell in self.cells() for tally in cell.totals()]
