@@ -1,0 +1,1 @@
+"""Graph traversal in the monolith."""

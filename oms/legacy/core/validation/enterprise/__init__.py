@@ -1,0 +1,1 @@
+"""The enterprise validation service of the monolith."""

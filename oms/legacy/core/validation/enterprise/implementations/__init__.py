@@ -1,0 +1,1 @@
+"""Parts that the enterprise validation service is put together from."""

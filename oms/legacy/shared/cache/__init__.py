@@ -1,0 +1,1 @@
+"""Shared caches of the monolith."""

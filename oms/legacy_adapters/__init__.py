@@ -1,0 +1,1 @@
+"""Adapters by phase: they make legacy code fit the ports. They translate and decide nothing."""
