@@ -29,7 +29,11 @@ def document_from(id_: str, body: object, ontology: Ontology) -> Document:
         BadInput: if the id, the type or the form is not usable.
     """
     if not is_document_id(id_):
-        raise BadInput("document id", found="another form", wanted="1 to 64 letters, digits, dots, colons, dashes, the first a letter or digit")
+        raise BadInput(
+            "document id",
+            found="another form",
+            wanted="1 to 64 letters, digits, dots, colons, dashes, the first a letter or digit",
+        )
     if not isinstance(body, dict):
         raise BadInput("document", found=type(body).__name__, wanted="a JSON object")
     type_name = body.get("@type")
@@ -42,7 +46,11 @@ def document_from(id_: str, body: object, ontology: Ontology) -> Document:
 def _value(name: str, value: object, ontology: Ontology) -> object:
     if name == "keywords" and isinstance(value, list) and all(isinstance(each, str) for each in value):
         return set(value)
-    if name == "geo" and isinstance(value, dict) and all(isinstance(value.get(each), (int, float)) for each in _COORDINATES):
+    if (
+        name == "geo"
+        and isinstance(value, dict)
+        and all(isinstance(value.get(each), (int, float)) for each in _COORDINATES)
+    ):
         return tuple(float(value[each]) for each in _COORDINATES)
     known = ontology.vocabulary.get(name)
     if isinstance(value, str) and known is not None and {"Date", "DateTime"} & set(known.ranges):

@@ -48,7 +48,11 @@ class Serving:
 
 
 def service(
-    facades: Facades, *, serving: Callable[[], Mapping[str, Serving]], ontology: Ontology | None = None, more: tuple[Route, ...] = ()
+    facades: Facades,
+    *,
+    serving: Callable[[], Mapping[str, Serving]],
+    ontology: Ontology | None = None,
+    more: tuple[Route, ...] = (),
 ) -> Starlette:
     """Return the service as an ASGI application, without scopes around its requests (see :func:`oms.app.process.application`).
 

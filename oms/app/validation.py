@@ -29,8 +29,8 @@ def cache_key(instance: object) -> str:
 class Validator:
     """Checks instances against an ontology.
 
-    Codes of errors: ``not_an_object``, ``missing_type``, ``unknown_type``, ``unknown_property``, ``wrong_type``, ``too_deep``. Paths are dotted names
-    of the vocabulary; a property that it does not know is reported at the path of its owner, for its name is the client's.
+    Codes of errors: ``not_an_object``, ``missing_type``, ``unknown_type``, ``unknown_property``, ``wrong_type``, ``too_deep``. Paths are
+    dotted names of the vocabulary; a property that it does not know is reported at the path of its owner, for its name is the client's.
     """
 
     ontology: Ontology

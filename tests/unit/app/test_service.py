@@ -62,7 +62,8 @@ def test_freshness_is_the_ttl(call: Any, facades: Any, header: str, calls: list[
 
 
 @pytest.mark.parametrize(
-    "name", ["Nobody", "person", "..%2F..%2Fetc%2Fpasswd", "%3Cscript%3E", "' OR 1=1 --", "x" * 5000, "%00", "%F0%9F%92%A9"]
+    "name",
+    ["Nobody", "person", "..%2F..%2Fetc%2Fpasswd", "%3Cscript%3E", "' OR 1=1 --", "x" * 5000, "%00", "%F0%9F%92%A9"],
 )
 def test_unknown_type(call: Any, facades: Any, name: str) -> None:
     """A name that is none, whatever it tries, is a 404 and is never written to the cache."""

@@ -51,7 +51,10 @@ def test_good_instances(ontology: Ontology, instance: Any) -> None:
         ({"@type": "Book", "isFamilyFriendly": "yes"}, [("isFamilyFriendly", "wrong_type")]),
         ({"@type": "OpeningHoursSpecification", "dayOfWeek": "Moonday"}, [("dayOfWeek", "wrong_type")]),
         ({"@type": "Person", "knows": {"@type": "Recipe"}}, [("knows", "wrong_type")]),
-        ({"@type": "Person", "knows": [{"@type": "Person", "name": 1}, {}]}, [("knows.name", "wrong_type"), ("knows", "missing_type")]),
+        (
+            {"@type": "Person", "knows": [{"@type": "Person", "name": 1}, {}]},
+            [("knows.name", "wrong_type"), ("knows", "missing_type")],
+        ),
         ({"@type": "Person", "url": "http://[broken"}, [("url", "wrong_type")]),
     ],
 )
