@@ -17,8 +17,9 @@ class Epoch:
     Attributes:
         table: What the flags said.
         at: When it was published, Unix time in seconds.
-        next: The epoch published after it, None for the current one. Holding an epoch keeps all later ones, and no earlier one.
-        scopes: Open scopes that began with this table, with the Unix time when they did. Adding and removing are single dict operations.
+        next: The epoch published after it, None for the current one. Holding an epoch keeps all later ones, and no
+        earlier one. scopes: Open scopes that began with this table, with the Unix time when they did. Adding and
+        removing are single dict operations.
     """
 
     __slots__ = ("at", "next", "scopes", "table")
@@ -49,8 +50,8 @@ def lower(one: Stage, other: Stage) -> Stage:
 def effective_stages(phase: Phase, oldest: Epoch) -> frozenset[Stage]:
     """Return every stage at which some call may be answered now, with *oldest* the oldest epoch that an open scope holds.
 
-    A scope stands at the lowest of all tables since it began, so for the chain of tables the possible stages are the current one's, and every older
-    one's that is lower than the highest stage of each later table.
+    A scope stands at the lowest of all tables since it began, so for the chain of tables the possible stages are the
+    current one's, and every older one's that is lower than the highest stage of each later table.
     """
     possible: frozenset[Stage] = frozenset()
     for epoch in oldest.since():
@@ -60,7 +61,9 @@ def effective_stages(phase: Phase, oldest: Epoch) -> frozenset[Stage]:
     return possible
 
 
-def stage_since(phase: Phase, epoch: Epoch, stage: Stage | None, context: EvaluationContext, seam: str, operation: str) -> tuple[Stage, Epoch]:
+def stage_since(
+    phase: Phase, epoch: Epoch, stage: Stage | None, context: EvaluationContext, *, seam: str, operation: str
+) -> tuple[Stage, Epoch]:
     """Return the lowest stage of *epoch* and every later table, and the epoch it holds for.
 
     Args:

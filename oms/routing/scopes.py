@@ -40,8 +40,8 @@ class Epochs(Protocol):
 class Scope:
     """One unit of work. Use it as ``with``, ``async with`` or decorator.
 
-    It keeps the decision table it began with: its stage is the lowest of that table's and of every table published since, so a flip forward reaches the
-    next scope and a flip back reaches the very next call.
+    It keeps the decision table it began with: its stage is the lowest of that table's and of every table published
+    since, so a flip forward reaches the next scope and a flip back reaches the very next call.
     """
 
     __slots__ = ("_began", "_epochs", "_id", "_token", "context", "pins")
@@ -61,7 +61,9 @@ class Scope:
         self._token = CURRENT.set(self)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         began, token = self._began, self._token
         self._began = self._token = None
         if token is not None:
@@ -72,7 +74,9 @@ class Scope:
     async def __aenter__(self) -> Scope:
         return self.__enter__()
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.__exit__(kind, error, trace)
 
     def __call__(self, function: Callable[Q, R]) -> Callable[Q, R]:
@@ -127,7 +131,7 @@ class Scope:
             if pin is not None and pin[1] is current:
                 return pin[0]
         known, since = pin if pin is not None else (None, began)
-        pin = stage_since(phase, since, known, self.context, seam, operation)
+        pin = stage_since(phase, since, known, self.context, seam=seam, operation=operation)
         self.pins[key] = pin
         return pin[0]
 
