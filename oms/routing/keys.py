@@ -113,7 +113,10 @@ class KeyBook:
                 self._last.pop(key, None)
 
     def last_write(self, key: str | None) -> tuple[float | None, tuple[tuple[str, object], ...], int]:
-        """Return when *key* was last written on both sides (seconds of the performance counter), with which arguments, and how many keys were."""
+        """Return when *key* was last written on both sides, with which arguments, and how many keys were.
+
+        The time is in seconds of the performance counter, None if it is not known.
+        """
         entry = self._last.get(key) if key is not None else None
         if entry is None:
             return self._floor, (), len(self._last)
