@@ -72,7 +72,7 @@ class Wish:
     weight: int
 
 
-_PERCENT = re.compile(r"\d{1,3}(\.\d{1,2})?")
+_PERCENT = re.compile(r"[0-9]{1,3}(\.[0-9]{1,2})?")
 
 
 def parse_wish(text: str, *, writes: bool) -> Wish:

@@ -10,7 +10,7 @@ from tests.architecture.public_names import SNAPSHOT, losses, public_names
 
 
 def test_nothing_is_lost() -> None:
-    """Every name and parameter of the snapshot is still there; a loss is given back, or accepted with ``make names`` and told in CHANGELOG.md."""
+    """Every name and parameter of the snapshot is still there; a loss is mended, or accepted with ``make names`` and told in CHANGELOG.md."""
     snapshot = json.loads(SNAPSHOT.read_text(encoding="utf-8"))
 
     assert [] == losses(snapshot, public_names())
