@@ -94,7 +94,7 @@ class Journal:
 
     def flush(self) -> bool:
         """Drain and write now. Return whether everything is in the file; never raises."""
-        with self._lock:
+        with self._lock, without_file_size_signal():
             self._take_locked()
             return self._write_locked()
 
@@ -127,7 +127,7 @@ class Journal:
             time.sleep(0.02)
 
     def _end(self) -> bool:
-        with self._lock:
+        with self._lock, without_file_size_signal():
             self._take_locked()
             if self._store is not None:
                 self._try_locked(lambda store: store.wait_at_most(self._deadline - time.monotonic()))
@@ -166,8 +166,7 @@ class Journal:
     def _try_locked(self, action: Callable[[Store], object]) -> bool:
         """Do *action* with an open store. After any error the store is closed: the next try begins with a new one."""
         try:
-            with without_file_size_signal():
-                action(self._current_store_locked())
+            action(self._current_store_locked())
         except (sqlite3.OperationalError, OSError, CouldNot) as error:
             self._fail(_what(error), error)
         except Exception as error:
@@ -229,7 +228,8 @@ class Journal:
         """Wait for a write under way and close the connection."""
         if self._lock.acquire(timeout=_FORK_WAIT_S):
             self._held_by = threading.get_ident()
-            self._close_locked()
+            with without_file_size_signal():
+                self._close_locked()
 
     def after_fork_in_parent(self) -> None:
         """Go on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from oms.domain.divergence import Divergence
@@ -115,32 +116,39 @@ class Pending:
         known.until = max(known.until, loss.until)
 
     def _add_tally(self, minute: int, tally: Tally, now: float) -> None:
-        key = (minute, tally.place, tally.name)
-        if key in self.counts or self._has_room():
+        key = self._key(self.counts, minute, tally.place, tally.name)
+        if key is not None:
             self.counts[key] = self.counts.get(key, 0) + tally.count
         else:
             self.lose(tally.count, now, _TOO_MANY_COUNTERS)
 
     def _add_latency(self, minute: int, latency: Latency, now: float) -> None:
-        key = (minute, latency.place, latency.side)
-        if key in self.latencies or self._has_room():
+        key = self._key(self.latencies, minute, latency.place, latency.side)
+        if key is not None:
             add_buckets(self.latencies.setdefault(key, {}), latency.buckets)
         else:
             self.lose(sum(latency.buckets.values()), now, _TOO_MANY_COUNTERS)
 
-    def _has_room(self) -> bool:
-        """Tell whether one more key fits. When it does not, minutes are folded into hours first."""
-        if len(self.counts) + len(self.latencies) < self._limits.pending_counts:
-            return True
+    def _key(self, part: Mapping[CountKey, object], minute: int, place: Place, name: str) -> CountKey | None:
+        """Return the key to count under: of the minute, of the hour once there is no room for minutes, None without room for a new one."""
+        key = (minute, place, name)
+        if key in part or self._has_room():
+            return key
         self._fold()
+        hour = (minute - minute % _PER_HOUR, place, name)
+        return hour if hour in part or self._has_room() else None
+
+    def _has_room(self) -> bool:
         return len(self.counts) + len(self.latencies) < self._limits.pending_counts
 
     def _fold(self) -> None:
-        counts, self.counts = self.counts, {}
+        counts = dict(self.counts)
+        self.counts.clear()
         for (minute, place, name), count in counts.items():
             key = (minute - minute % _PER_HOUR, place, name)
             self.counts[key] = self.counts.get(key, 0) + count
-        latencies, self.latencies = self.latencies, {}
+        latencies = dict(self.latencies)
+        self.latencies.clear()
         for (minute, place, side), buckets in latencies.items():
             add_buckets(self.latencies.setdefault((minute - minute % _PER_HOUR, place, side), {}), buckets)
 

@@ -113,7 +113,7 @@ class JournalReader:
         with self._reading():
             self._connection = _open(path)
             try:
-                check_is_ours(self._connection, path, may_be_new=False)
+                check_is_ours(self._connection, path)
             except BaseException:
                 self._connection.close()
                 raise

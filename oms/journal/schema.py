@@ -67,8 +67,11 @@ def open_journal(path: Path, *, busy_s: float) -> sqlite3.Connection:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with _folder_lock(path.parent, busy_s):
-        if not path.exists():
+        if not _has_content(path):
+            # An emptied file goes too: whoever still has it open must see that the new one is another.
+            path.unlink(missing_ok=True)
             _remove_what_is_beside(path)
+            _make(path)
         connection = sqlite3.connect(path, timeout=busy_s, isolation_level=None, check_same_thread=False)
         try:
             _prepare(connection, path)
@@ -87,11 +90,28 @@ def put_aside(path: Path, inode: int, *, busy_s: float) -> None:
 
 
 def inode_of(path: Path) -> int | None:
-    """Return the number of the file at *path*, None if there is none."""
+    """Return the number of the file at *path*, None if there is none or nothing in it."""
     try:
-        return path.stat().st_ino
+        found = path.stat()
     except OSError:
         return None
+    return found.st_ino if found.st_size else None
+
+
+def check_is_readable(path: Path) -> None:
+    """Read the file as a newcomer does: a connection with warm pages would not notice for long that somebody has overwritten it.
+
+    By SQLite only: POSIX locks of the whole process fall when any descriptor of the file is closed, so nobody else may open it here.
+
+    Raises:
+        sqlite3.Error: if it cannot be read.
+    """
+    with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+
+
+def _has_content(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
 
 
 @contextlib.contextmanager
@@ -121,9 +141,21 @@ def _remove_what_is_beside(path: Path) -> None:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
+def _make(path: Path) -> None:
+    """Make the file under another name and move it to its own: nobody reads half a journal."""
+    made = path.with_name(path.name + ".new")
+    for leftover in (made, made.with_name(made.name + "-journal")):
+        leftover.unlink(missing_ok=True)
+    with contextlib.closing(sqlite3.connect(made, isolation_level=None)) as connection:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.executescript(
+            f"BEGIN; {_TABLES} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {SCHEMA}; COMMIT;"
+        )
+    made.replace(path)
+
+
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-    check_is_ours(connection, path, may_be_new=True)
+    check_is_ours(connection, path)
     connection.execute("PRAGMA journal_mode = WAL")
     # NORMAL: a commit survives kill -9 of any process; the last ones may go when the machine itself loses power.
     connection.execute("PRAGMA synchronous = NORMAL")
@@ -131,31 +163,18 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.create_function("add_buckets", 2, _add_buckets, deterministic=True)
     connection.create_function("add_samples", 4, _add_samples, deterministic=True)
     connection.create_aggregate("sum_buckets", 1, _SumBuckets)  # type: ignore[arg-type]  # typeshed wants its own class
-    if not _version(connection):
-        connection.executescript(
-            f"BEGIN IMMEDIATE; {_TABLES} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {SCHEMA}; COMMIT;"
-        )
 
-
-def check_is_ours(connection: sqlite3.Connection, path: Path, *, may_be_new: bool) -> None:
+def check_is_ours(connection: sqlite3.Connection, path: Path) -> None:
     """Refuse a file that this version must not touch.
 
     Raises:
         CouldNot: if it is another program's database or a newer journal.
     """
-    version = _version(connection)
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
-    is_new = not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if is_new and may_be_new:
-        return
+    version, application = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("user_version", "application_id"))
     if application != APPLICATION:
-        raise CouldNot(f"{path}: found {'an empty file' if is_new else 'another database'}, wanted a journal of oms; name another file")
+        raise CouldNot(f"{path}: found another program's database, wanted a journal of oms; name another file")
     if version != SCHEMA:
         raise CouldNot(f"{path}: found schema {version}, wanted {SCHEMA}; use the oms that wrote it, or move the file away")
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _add_buckets(one: str, other: str) -> str:

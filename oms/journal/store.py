@@ -16,7 +16,7 @@ from oms.journal.limits import JournalLimits
 from oms.journal.pending import Group, Pending
 from oms.journal.retention import prune
 from oms.journal.samples import dump_buckets, dump_samples
-from oms.journal.schema import inode_of, open_journal, put_aside
+from oms.journal.schema import check_is_readable, inode_of, open_journal, put_aside
 
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -74,7 +74,7 @@ class Store:
 
     @property
     def is_current(self) -> bool:
-        """False once the file at the path is another one than the open one, or none."""
+        """False once the file at the path is another one than the open one, none, or empty."""
         return inode_of(self._settings.path) == self._inode
 
     def close(self) -> None:
@@ -122,7 +122,8 @@ class Store:
             raise
 
     def prune_if_due(self, now: float) -> None:
-        """Keep the journal within its limits, if no process has done so lately."""
+        """Keep the journal within its limits, if no process has done so lately, and see that others can read it."""
+        check_is_readable(self._settings.path)
         prune(self._connection, self._settings.limits, now)
 
     def _write_process(self, now: float, *, ended: bool) -> int:
