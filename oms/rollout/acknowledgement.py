@@ -20,7 +20,7 @@ class Acknowledgement:
     """How far a digest has come.
 
     Attributes:
-        processes: Live processes.
+        processes: Live processes that follow the phase.
         acknowledged: Those of them whose new calls use the digest.
         silent: Pids of those that have not acknowledged it, lowest first.
         reasons: One sentence for each of *silent*.
@@ -50,6 +50,11 @@ def is_silent(process: ProcessStanding, now: float) -> bool:
     return process.alive and now - process.beat_at > SILENT_AFTER_S
 
 
+def follows(process: ProcessStanding, phase: str) -> bool:
+    """Tell whether a live *process* has to do with *phase*. One that does not say what it follows may follow anything."""
+    return process.alive and (not process.phases or phase in process.phases)
+
+
 def lag(process: ProcessStanding, phase: str, digest: str, now: float) -> str | None:
     """Return why a live *process* does not count as having acknowledged *digest*, None if it has."""
     if is_silent(process, now):
@@ -70,8 +75,8 @@ def older_work(process: ProcessStanding, phase: str, now: float) -> str | None:
 
 
 def judge(processes: Sequence[ProcessStanding], phase: str, digest: str, *, now: float) -> Acknowledgement:
-    """Return how far *digest* has come among the live ones of *processes*."""
-    live = sorted((process for process in processes if process.alive), key=lambda process: process.pid)
+    """Return how far *digest* has come among the live ones of *processes* that follow *phase*."""
+    live = sorted((process for process in processes if follows(process, phase)), key=lambda process: process.pid)
     lags = {process.pid: reason for process in live if (reason := lag(process, phase, digest, now))}
     work = tuple(found for process in live if process.pid not in lags and (found := older_work(process, phase, now)))
     return Acknowledgement(len(live), len(live) - len(lags), tuple(lags), tuple(lags.values()), work)

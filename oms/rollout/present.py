@@ -18,7 +18,7 @@ class Present:
     Attributes:
         stages: Every stage that somebody may stand at.
         text: The same for people.
-        digest: Of the flag; empty if the declared default stands in for it.
+        digest: Of the flag; ``default`` if the declared default stands in for it, as processes call it too.
         origin: Whose word it is: ``file``, ``last-good`` or ``default``.
         problem: What is wrong with the file, empty if it is the file's word.
         state: The flag behind it, None for the declared default.
@@ -84,5 +84,5 @@ def _instead(board: Switchboard, phase: Phase, error: OmsError) -> Present:
     try:
         state = board.last_good.read(phase.name)
     except (FlagFileInvalid, CouldNot):
-        return Present(frozenset({phase.default}), phase.default.value, "", "default", str(error))
+        return Present(frozenset({phase.default}), phase.default.value, "default", "default", str(error))
     return Present(state.decision.stages, state_text(state), state.digest, "last-good", str(error), state)

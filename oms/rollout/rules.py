@@ -9,7 +9,7 @@ from oms.domain.phase import Phase
 from oms.domain.split import WHOLE, Split, Wish, advance, is_rollback
 from oms.domain.stage import Stage
 from oms.domain.standing import ProcessStanding
-from oms.rollout.acknowledgement import lag, older_work
+from oms.rollout.acknowledgement import follows, lag, older_work
 from oms.rollout.switchboard import FlagState
 from oms.rollout.wording import state_text
 
@@ -49,9 +49,10 @@ def leaves_complete(state: FlagState, new: Split) -> bool:
 def objections(processes: Sequence[ProcessStanding], phase: str, digest: str, *, now: float) -> list[str]:
     """Return why *phase* must not move towards unified from the flag named *digest*, one sentence for each process in the way.
 
-    In the way is a live process that has not acknowledged the flag, still has calls or scopes on an older one, or has tripped.
+    In the way is a live process that follows the phase and has not acknowledged the flag, still has calls or scopes on an older
+    one, or has tripped.
     """
-    found = (objection(process, phase, digest, now) for process in processes if process.alive)
+    found = (objection(process, phase, digest, now) for process in processes if follows(process, phase))
     return [sentence for sentence in found if sentence]
 
 

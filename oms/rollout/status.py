@@ -10,7 +10,7 @@ from oms.domain.phase import Phase
 from oms.domain.split import Split
 from oms.domain.stage import Stage
 from oms.domain.standing import ProcessStanding
-from oms.rollout.acknowledgement import is_silent, lag
+from oms.rollout.acknowledgement import follows, is_silent, lag
 from oms.rollout.audit import AuditLine, AuditTrail
 from oms.rollout.present import Present, present
 from oms.rollout.switchboard import Switchboard
@@ -27,7 +27,8 @@ class PhaseStatus:
         tripped: The lowest stage that a guard of a process put in force over the flag, None if none did.
         tripped_in: Pids of the processes that tripped.
         repairs: Open repairs, over all live processes.
-        lags: One sentence for each live process that does not serve this flag.
+        followed_by: How many live processes follow its flag.
+        lags: One sentence for each of those that does not serve it as it is.
         last: The last move in the audit, None if there is none.
     """
 
@@ -37,6 +38,7 @@ class PhaseStatus:
     tripped: str | None
     tripped_in: tuple[int, ...]
     repairs: int
+    followed_by: int
     lags: tuple[str, ...]
     last: AuditLine | None
 
@@ -162,6 +164,7 @@ def _phase_status(
     stands = present(board, phase)
     last = trail.last_done(phase.name)
     own = {process.pid: process.phases[phase.name] for process in live if phase.name in process.phases}
+    following = [process for process in live if follows(process, phase.name)]
     tripped = {pid: standing.tripped for pid, standing in own.items() if standing.tripped}
     return PhaseStatus(
         phase=phase,
@@ -170,7 +173,8 @@ def _phase_status(
         tripped=min(tripped.values(), key=lambda stage: Stage(stage).rank) if tripped else None,
         tripped_in=tuple(tripped),
         repairs=sum(standing.repairs for standing in own.values()),
-        lags=tuple(found for process in live if (found := lag(process, phase.name, stands.digest, now))),
+        followed_by=len(following),
+        lags=tuple(found for process in following if (found := lag(process, phase.name, stands.digest, now))),
         last=last,
     )
 
