@@ -15,10 +15,10 @@ from typing import Any
 
 from oms.domain.phase import Operation
 from oms.domain.scope import ANONYMOUS
-from oms.domain.stage import Effect, Side, Stage, course_for
-from oms.routing.epoch import Epoch
+from oms.domain.stage import Effect, Side, Stage, course_for, written_sides
+from oms.routing.epoch import Pin
 from oms.routing.reads import read_at
-from oms.routing.scopes import CURRENT, Epochs
+from oms.routing.scopes import CURRENT, Epochs, Scope
 from oms.routing.state import SeamState
 from oms.routing.writes import write_at
 
@@ -70,22 +70,60 @@ def _uniform(state: SeamState, operation: Operation) -> Call:
 
 def _mixed(state: SeamState, operation: Operation, epochs: Epochs) -> Call:
     """Return the callable for an operation whose stage each call decides for itself."""
-    by_stage = _Stages(state, operation, epochs)
+    stages = _Stages(state, operation, epochs)
+    place, calls, decide = stages.place, stages.calls, stages.decide
+    current_scope = CURRENT.get
+
+    # The two bodies are written out, and not called, because they are all that a pinned canary call costs.
     if operation.is_async:
 
         async def adecided(*args: Any, **kwargs: Any) -> Any:
-            return await by_stage.now()(*args, **kwargs)
+            scope = current_scope()
+            pin = scope.pins.get(place) if scope is not None else None
+            if pin is None or pin.epoch is not epochs.current:
+                pin = decide(scope)
+            return await calls[pin.stage, pin.present](*args, **kwargs)
 
         return adecided
 
     def decided(*args: Any, **kwargs: Any) -> Any:
-        return by_stage.now()(*args, **kwargs)
+        scope = current_scope()
+        pin = scope.pins.get(place) if scope is not None else None
+        if pin is None or pin.epoch is not epochs.current:
+            pin = decide(scope)
+        return calls[pin.stage, pin.present](*args, **kwargs)
 
     return decided
 
 
+class _Calls(dict[tuple[Stage, Stage], Call]):
+    """The callables of one operation by stage and present stage, each built when it is first needed."""
+
+    def __init__(self, state: SeamState, operation: Operation) -> None:
+        super().__init__()
+        self._state = state
+        self._operation = operation
+
+    def __missing__(self, stages: tuple[Stage, Stage]) -> Call:
+        call = self[stages] = self._build(*stages)
+        return call
+
+    def _build(self, stage: Stage, present: Stage) -> Call:
+        if self._operation.effect is Effect.READS:
+            return read_at(self._state, self._operation, stage)
+        if self._operation.effect is Effect.EFFECTS:
+            return self._state.binding.method(course_for(stage, Effect.EFFECTS).answers, self._operation.name)
+        return self._write(stage, present)
+
+    def _write(self, stage: Stage, present: Stage) -> Call:
+        """Write to the union of the sides of the scope's stage and of the current one; the scope's stage says who answers."""
+        first = course_for(stage, Effect.WRITES).answers
+        is_written = first.other in written_sides(stage) | written_sides(present)
+        return write_at(self._state, self._operation, stage, first=first, second=first.other if is_written else None)
+
+
 class _Stages:
-    """The callables of one operation by stage, built when first needed, and the decision between them."""
+    """The decision between the stages of one operation."""
 
     def __init__(self, state: SeamState, operation: Operation, epochs: Epochs) -> None:
         self._state = state
@@ -93,44 +131,22 @@ class _Stages:
         self._epochs = epochs
         self._phase = state.binding.seam.phase
         self._seam = state.binding.seam.name
-        self._calls: dict[tuple[Stage, Stage] | Stage, Call] = {}
-
-    def now(self) -> Call:
-        """Return what this call does."""
-        scope = CURRENT.get()
-        if scope is None:
-            stage = self._default(self._epochs.current)
-            self._state.cell(self._operation.name, stage).count("unscoped")
-        else:
-            stage = scope.stage(self._phase, self._seam, self._operation.name)
-        if self._operation.effect is Effect.WRITES:
-            present = stage if scope is None else self._present(scope.context)
-            return self._calls.get((stage, present)) or self._build((stage, present))
-        return self._calls.get(stage) or self._build(stage)
-
-    def _default(self, epoch: Epoch) -> Stage:
-        decision = epoch.decision(self._phase)
-        return (
-            decision.decide(ANONYMOUS, self._seam, self._operation.name) if decision.by_operation else decision.default
+        self.calls = _Calls(state, operation)
+        self.place: object = (
+            (self._phase.name, self._seam, operation.name) if self._is_by_operation() else self._phase.name
         )
 
-    def _present(self, context: Any) -> Stage:
-        return self._epochs.current.decision(self._phase).decide(context, self._seam, self._operation.name)
+    def decide(self, scope: Scope | None) -> Pin:
+        """Return the decision of *scope* for the current table; outside every scope that of the flag's default, counted."""
+        if scope is not None:
+            return scope.decide(self._phase, self.place, self._seam, self._operation.name)
+        epoch = self._epochs.current
+        decision = epoch.decision(self._phase)
+        stage = (
+            decision.decide(ANONYMOUS, self._seam, self._operation.name) if decision.by_operation else decision.default
+        )
+        self._state.cell(self._operation.name, stage).count("unscoped")
+        return Pin(stage, stage, epoch)
 
-    def _build(self, key: tuple[Stage, Stage] | Stage) -> Call:
-        call = self._write(*key) if isinstance(key, tuple) else self._other(key)
-        self._calls[key] = call
-        return call
-
-    def _other(self, stage: Stage) -> Call:
-        if self._operation.effect is Effect.EFFECTS:
-            return self._state.binding.method(course_for(stage, Effect.EFFECTS).answers, self._operation.name)
-        return read_at(self._state, self._operation, stage)
-
-    def _write(self, stage: Stage, present: Stage) -> Call:
-        """Write to the union of the sides of the scope's stage and of the current one; the scope's stage says who answers."""
-        courses = course_for(stage, Effect.WRITES), course_for(present, Effect.WRITES)
-        first = courses[0].answers
-        sides = {side for course in courses for side in (course.answers, course.beside)}
-        second = first.other if first.other in sides else None
-        return write_at(self._state, self._operation, stage, first=first, second=second)
+    def _is_by_operation(self) -> bool:
+        return any(epoch.decision(self._phase).by_operation for epoch in self._epochs.oldest().since())

@@ -22,6 +22,7 @@ from oms.routing.steps import within
 
 Call = Callable[..., Any]
 _clock = time.perf_counter_ns
+_UNSHADOWED = Disposition.UNSHADOWED
 
 
 def read_at(state: SeamState, operation: Operation, stage: Stage) -> Call:
@@ -30,6 +31,8 @@ def read_at(state: SeamState, operation: Operation, stage: Stage) -> Call:
     read = Read(state, operation, stage, course.answers, is_shadowed=course.beside is not None)
     if stage is Stage.LIVE:
         return read.alive if operation.is_async else read.live
+    if course.beside is None:
+        return read.aplain if operation.is_async else read.plain
     return read.acall if operation.is_async else read.call
 
 
@@ -48,9 +51,38 @@ class Read:
         self._other = state.binding.method(control.other, operation.name)
         self._cell = state.cell(operation.name, stage)
         self._key_of = key_getter(operation)
+        self._unshadowed = self._cell.call(Disposition.UNSHADOWED, control)
         self._debts = state.keys.owed_by[control]
 
-    # -- stages in which legacy answers, and unified without legacy beside
+    # -- nobody beside
+
+    def plain(self, *args: Any, **kwargs: Any) -> Any:
+        """Answer a sync read that nothing is compared with."""
+        if self._debts:
+            return self.call(*args, **kwargs)
+        began = _clock()
+        try:
+            answer = self._control(*args, **kwargs)
+        except BaseException as error:
+            self._raised(_UNSHADOWED, error, _clock() - began)
+            raise
+        self._unshadowed(_clock() - began)
+        return answer
+
+    async def aplain(self, *args: Any, **kwargs: Any) -> Any:
+        """Answer an async read that nothing is compared with."""
+        if self._debts:
+            return await self.acall(*args, **kwargs)
+        began = _clock()
+        try:
+            answer = await self._control(*args, **kwargs)
+        except BaseException as error:
+            self._raised(_UNSHADOWED, error, _clock() - began)
+            raise
+        self._unshadowed(_clock() - began)
+        return answer
+
+    # -- legacy answers
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """Answer a sync read."""
@@ -205,7 +237,7 @@ class Read:
 
     def _returned(self, job: Job | Disposition, answer: object, duration: int) -> None:
         if not isinstance(job, Job):
-            self._cell.call(job, self._side, duration)
+            self._cell.call(job, self._side)(duration)
             return
         try:
             job.observation = Returned(snapshot(answer))
@@ -215,9 +247,9 @@ class Read:
 
     def _raised(self, job: Job | Disposition, error: BaseException, duration: int) -> None:
         if not isinstance(error, Exception):
-            self._cell.call(Disposition.CANCELLED, self._side, duration)
+            self._cell.call(Disposition.CANCELLED, self._side)(duration)
         elif not isinstance(job, Job):
-            self._cell.call(job, self._side, duration)
+            self._cell.call(job, self._side)(duration)
         else:
             job.observation = raised(error, self._operation)
             self._leave(job, duration)
@@ -254,7 +286,7 @@ class Read:
     def _stand_in(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The side that answers can't be brought to forget what it missed: the other one answers."""
         self._cell.count("rescued")
-        self._cell.call(Disposition.UNSHADOWED, self._side.other, 0)
+        self._cell.call(Disposition.UNSHADOWED, self._side.other)(0)
         return self._other(*args, **kwargs)
 
     def _pristine(

@@ -215,6 +215,10 @@ class Runtime:
 
     # -- what scopes and calls ask for (scopes.Epochs, state.Hall)
 
+    def oldest(self) -> Epoch:
+        """Return the oldest epoch that an open scope holds, the current one if none does."""
+        return self._held[0] if self._held else self.current
+
     def scope_closed(self, epoch: Epoch) -> None:
         """React to the end of the last scope that held *epoch*."""
         self.scope_rejoined()
@@ -303,8 +307,7 @@ class Runtime:
     def _replan(self, bound: Bound) -> None:
         state = bound.state
         phase = state.binding.seam.phase
-        oldest = self._held[0] if self._held else self.current
-        possible = effective_stages(phase, oldest)
+        possible = effective_stages(phase, self.oldest())
         old = getattr(bound.facade, "_plan", None)
         has_debts = any(state.keys.owed_by[side] for side in Side)
         if old is not None and possible == state.possible and has_debts is state.had_debts:

@@ -172,16 +172,16 @@ class Write:
     def _first_failed(self, key: str | None, error: BaseException, duration: int) -> None:
         self._state.repairs.open(self._first, key)
         if not isinstance(error, Exception):
-            self._cell.call(Disposition.CANCELLED, self._first, duration)
+            self._cell.call(Disposition.CANCELLED, self._first)(duration)
         elif self._second is None:
-            self._cell.call(Disposition.UNSHADOWED, self._first, duration)
+            self._cell.call(Disposition.UNSHADOWED, self._first)(duration)
         else:
             self._cell.shadowed(Outcome.UNCOMPARABLE, Uncomparable.NOT_ATTEMPTED, ((self._first, duration),))
 
     def _answered(self, key: str | None, answer: object, duration: int) -> Job | None:
         """Return what there is to compare, None if the write goes to one side only."""
         if self._second is None:
-            self._cell.call(Disposition.UNSHADOWED, self._first, duration)
+            self._cell.call(Disposition.UNSHADOWED, self._first)(duration)
             if self._state.is_written_by_some(self._first.other):
                 # Another cohort's reads may reach the side that this write passes by.
                 self._state.keys.owe(self._first.other, key)
@@ -235,7 +235,7 @@ class Write:
 
     def _nested(self, key: str | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Within a candidate: pass straight through to the side that answers; the other one forgets the key."""
-        self._cell.call(Disposition.NESTED, self._first, 0)
+        self._cell.call(Disposition.NESTED, self._first)(0)
         self._state.keys.owe(self._first.other, key)
         return self._answering(*args, **kwargs)
 
