@@ -64,11 +64,9 @@ class Place:
         """Return the entry *index* of this place."""
         return Place(self.file, f"{self.path}[{index}]")
 
-    def invalid(self, *, found: object, wanted: str, mend: str) -> FlagFileInvalid:
-        """Return the error to raise; *found* that is not text is described by its JSON type."""
-        return FlagFileInvalid(
-            self.file, self.path, found=found if isinstance(found, str) else shown(found), wanted=wanted, mend=mend
-        )
+    def invalid(self, *, found: str, wanted: str, mend: str) -> FlagFileInvalid:
+        """Return the error to raise."""
+        return FlagFileInvalid(self.file, self.path, found=found, wanted=wanted, mend=mend)
 
 
 def shown(value: object) -> str:

@@ -126,14 +126,14 @@ class Reader:
     def _entry(self, entry: object, place: Place) -> tuple[list[Result], int]:
         if not isinstance(entry, list) or len(entry) not in (1, 2):
             raise place.invalid(
-                found=entry,
+                found=shown(entry),
                 wanted='a list of a variant and its weight, ["live", 500]',
                 mend="write each entry of fractional so",
             )
         weight = entry[1] if len(entry) == 2 else 1
         if isinstance(weight, bool) or not isinstance(weight, int) or weight < 0:
             raise place.item(1).invalid(
-                found=weight,
+                found=shown(weight),
                 wanted="an integer of 0 or more",
                 mend="flagd gives everybody the default variant otherwise; write 500 for 5 %",
             )
@@ -222,9 +222,14 @@ def _branches(each: list[list[Result]], place: Place) -> list[Result]:
 
 def _first_that_settles(each: list[list[Result]], truthy: bool, place: Place) -> list[Result]:
     """Return the results of ``or`` (the first that is *truthy*) or ``and`` (the first that is not), or else of the last argument."""
-    if not each:
-        return [Result(None, False, True, place)]
-    return [result for results in each[:-1] for result in results if result.truthy is truthy] + each[-1]
+    found = [] if each else [Result(None, False, True, place)]
+    for index, results in enumerate(each):
+        settling = [result for result in results if result.truthy is truthy]
+        found += settling if index < len(each) - 1 else results
+        if len(settling) == len(results):
+            # Whatever stands behind is never reached.
+            break
+    return found
 
 
 def _results_of(name: str, place: Place) -> list[Result]:

@@ -79,7 +79,7 @@ def _document(content: bytes, top: Place, phase: Phase) -> dict[str, Any]:
     except ValueError as error:
         raise top.invalid(found=f"no JSON ({_one_line(error)})", wanted="a JSON object", mend=_mend(phase)) from error
     if not isinstance(document, dict):
-        raise top.invalid(found=document, wanted="a JSON object", mend=_mend(phase))
+        raise top.invalid(found=shown(document), wanted="a JSON object", mend=_mend(phase))
     return document
 
 
@@ -87,7 +87,7 @@ def _only_flag(document: dict[str, Any], top: Place, phase: Phase) -> dict[str, 
     flags, place = document.get("flags"), top.at("flags")
     wanted = f"one flag, {phase.flag}"
     if not isinstance(flags, dict) or phase.flag not in flags:
-        found = f"no {phase.flag}" if isinstance(flags, dict) else "nothing" if flags is None else flags
+        found = f"no {phase.flag}" if isinstance(flags, dict) else "nothing" if flags is None else shown(flags)
         raise place.invalid(found=found, wanted=wanted, mend=_mend(phase))
     others = [name for name in flags if name != phase.flag]
     if others:
@@ -98,7 +98,7 @@ def _only_flag(document: dict[str, Any], top: Place, phase: Phase) -> dict[str, 
         )
     flag = flags[phase.flag]
     if not isinstance(flag, dict):
-        raise place.at(phase.flag).invalid(found=flag, wanted="an object", mend=_mend(phase))
+        raise place.at(phase.flag).invalid(found=shown(flag), wanted="an object", mend=_mend(phase))
     return flag
 
 
@@ -116,7 +116,9 @@ def _check_members(flag: dict[str, Any], place: Place) -> None:
 def _state(flag: dict[str, Any], place: Place) -> str:
     state = flag.get("state")
     if state not in ("ENABLED", "DISABLED"):
-        raise place.at("state").invalid(found=state, wanted="ENABLED or DISABLED", mend='write "state": "ENABLED"')
+        raise place.at("state").invalid(
+            found=shown(state), wanted="ENABLED or DISABLED", mend='write "state": "ENABLED"'
+        )
     return str(state)
 
 
@@ -125,7 +127,9 @@ def _variants(flag: dict[str, Any], place: Place, phase: Phase) -> dict[str, Sta
     known = [stage.value for stage in stages_of(writes=phase.writes)]
     if not isinstance(variants, dict) or not variants:
         raise at.invalid(
-            found=variants, wanted="an object of variants and their stages", mend=f"the stages are {' '.join(known)}"
+            found=shown(variants),
+            wanted="an object of variants and their stages",
+            mend=f"the stages are {' '.join(known)}",
         )
     for name, stage in variants.items():
         if not name:
@@ -133,7 +137,7 @@ def _variants(flag: dict[str, Any], place: Place, phase: Phase) -> dict[str, Sta
         if stage not in known:
             near = difflib.get_close_matches(str(stage), known, n=1)
             raise at.at(name).invalid(
-                found=stage if not isinstance(stage, str) else shown(stage),
+                found=shown(stage),
                 wanted=f"a stage of this phase, {' '.join(known)}",
                 mend=f"did you mean {near[0]}?" if near else "name one of these stages",
             )
@@ -174,7 +178,7 @@ def _as_flagd_reads_it(
     if logic is not None and not isinstance(logic, dict):
         place = top.at("flags").at(phase.flag).at("targeting")
         raise place.invalid(
-            found=logic, wanted="an object with one operator", mend="take targeting out for a static flag"
+            found=shown(logic), wanted="an object with one operator", mend="take targeting out for a static flag"
         )
     return logic or None, {**store.flag_set_metadata, **(flag.metadata or {})}
 
