@@ -18,6 +18,9 @@ from typing import Any
 
 from oms.domain.phase import Seam
 
+IDENTITY_PATH = "/_rehearsal/identity"
+"""Where the workers of a rehearsal answer with their counts."""
+
 
 @dataclass(slots=True)
 class _Produced:
