@@ -201,6 +201,8 @@ class Journal:
             self._failing_since, self._lost_before = self._clock(), self._pending.lost
 
     def _close_after(self, error: Exception) -> None:
+        if is_corrupt(error):
+            self._pending.note(Loss(self._clock(), self._clock(), 0, "the journal's file was damaged; it is put aside as .corrupt"))
         store, self._store = self._store, None
         if store is None:
             return

@@ -77,10 +77,9 @@ class ProcessFile:
 
     def beat(self) -> None:
         """Write where the process stands now; never raises. Call it right after each publish."""
-        with self._lock:
+        with self._lock, without_file_size_signal():
             try:
-                with without_file_size_signal():
-                    self._beat_locked()
+                self._beat_locked()
             except Exception as error:  # a beat that fails must not end the thread, nor a publish
                 self._tell(error)
             else:
