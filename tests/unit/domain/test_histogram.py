@@ -61,7 +61,7 @@ def test_negative_duration() -> None:
     assert 0 == bucket_of(-1)
 
 
-@given(st.lists(durations, min_size=1, max_size=50), st.floats(0.001, 1.0))
+@given(st.lists(durations, min_size=1, max_size=50), st.floats(0.001, 1.0) | st.sampled_from([0.25, 0.5, 0.75]))
 def test_quantile(samples: list[int], q: float) -> None:
     """A quantile is the end of the bucket that holds the exact one."""
     exact = nearest_rank(samples, q)
@@ -74,6 +74,13 @@ def test_quantile_of_nothing(counts: dict[int, int]) -> None:
     """Without counts there is no quantile."""
 
     assert None is quantile_ns(counts, 0.99)
+
+
+@pytest.mark.parametrize(("q", "expected"), [(0.25, 1), (0.26, 2), (0.5, 2), (0.75, 3), (1.0, 4)])
+def test_quantile_at_a_sample(q: float, expected: int) -> None:
+    """A quantile that falls on a sample is that sample."""
+
+    assert expected == quantile_ns({1: 1, 2: 1, 3: 1, 4: 1}, q)
 
 
 def test_histograms_add_up() -> None:

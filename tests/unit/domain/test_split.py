@@ -204,6 +204,12 @@ def test_advance_from_canary(wish: Stage) -> None:
         advance(canary(LIVE, 9999, SHADOW), Wish(wish, 1), writes=True)
 
 
+def test_advance_share_beside_a_third_stage() -> None:
+    """A hand-written mix of stages that are no neighbours takes no canary: some of it would have to move down."""
+    with pytest.raises(FlipRefused, match=r"it stands at live=5$"):
+        advance(canary(LIVE, 500, DUALWRITE), Wish(SHADOW, 500), writes=True)
+
+
 @pytest.mark.parametrize("wish", [LIVE, SHADOW, DUALWRITE, OFF])
 def test_advance_ends_canary(wish: Stage) -> None:
     """A canary ends at its upper stage, at its lower one, or below."""
