@@ -78,12 +78,14 @@ class RedisServer:
 
     def client(self, timeout_s: float = PATIENCE_S) -> redis.Redis:
         """Return a plain client for looking at what is in there."""
-        return redis.Redis.from_url(self.url, socket_timeout=timeout_s, retry=Retry(NoBackoff(), 0))
+        return redis.Redis.from_url(
+            self.url, socket_timeout=timeout_s, retry=Retry(NoBackoff(), 0), protocol=2, driver_info=None
+        )
 
     def keys(self) -> list[str]:
         """Return every key in there, sorted."""
         with self.client() as client:
-            return sorted(key.decode() for key in client.keys("*"))
+            return sorted(key.decode() for key in client.scan_iter(count=1000))
 
     def __enter__(self) -> RedisServer:
         self.start()

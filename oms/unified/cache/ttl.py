@@ -31,7 +31,7 @@ def ttl_in_seconds(ttl: object) -> float:
         found = min(ttl, LONGEST_S) if isinstance(ttl, int) else ttl
     else:
         raise TtlInvalid("ttl", found=f"a {type(ttl).__name__}", wanted=_WANTED)
-    if not math.isfinite(found) or found < 0:
+    if found < 0 or not math.isfinite(found):
         raise TtlInvalid("ttl", found=_named(found), wanted=_WANTED)
     return 0.0 if found == 0 else min(max(float(found), SHORTEST_S), LONGEST_S)
 

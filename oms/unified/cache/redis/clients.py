@@ -65,7 +65,7 @@ class PlainClient:
 
     def remove(self, names: list[bytes]) -> int:
         """Remove *names*, returning how many there were."""
-        return cast("int", self._redis.unlink(*names))
+        return self._redis.unlink(*names)
 
     def holds(self, name: bytes) -> bool:
         """Tell whether *name* exists."""
