@@ -49,7 +49,11 @@ def contract(*seams: Seam[Any, Any], exceptions: Iterable[KnownException] = ()) 
         table = {(exception.seam, exception.test): exception for exception in exceptions}
         _refuse_strangers(cls, table.values(), {seam.name for seam in seams}, set(tests))
         for name, test in tests.items():
-            every = [_parameter(vantage, table.get((vantage.seam.name, name))) for seam in seams for vantage in vantages(seam)]
+            every = [
+                _parameter(vantage, table.get((vantage.seam.name, name)))
+                for seam in seams
+                for vantage in vantages(seam)
+            ]
             setattr(cls, name, pytest.mark.parametrize("subject", every, indirect=True)(test))
         return cls
 
@@ -63,9 +67,7 @@ def _parameter(vantage: Vantage, exception: KnownException | None) -> Any:
     return pytest.param(vantage, id=str(vantage), marks=mark)
 
 
-def _refuse_strangers(
-    cls: type[Any], exceptions: Iterable[KnownException], seams: set[str], tests: set[str]
-) -> None:
+def _refuse_strangers(cls: type[Any], exceptions: Iterable[KnownException], seams: set[str], tests: set[str]) -> None:
     for exception in exceptions:
         where = f"{cls.__name__}: exception {exception.id}"
         if exception.seam not in seams:

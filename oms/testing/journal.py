@@ -64,6 +64,8 @@ class MemoryJournal:
         deadline = time.monotonic() + limit_s
         while not condition(self):
             if time.monotonic() > deadline:
-                raise TimeoutError(f"journal: the condition did not hold within {limit_s:g} s; tallied: {dict(self._counts)}")
+                raise TimeoutError(
+                    f"journal: the condition did not hold within {limit_s:g} s; tallied: {dict(self._counts)}"
+                )
             time.sleep(0.001)
             self.collect()

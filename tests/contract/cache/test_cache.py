@@ -40,13 +40,14 @@ class TestCache:
         """A key that was never set reads as None."""
         assert None is cache.get("nobody")
 
-    @pytest.mark.parametrize("value", ["text", "", 0, 1.5, True, False, [1, "a", None], [], {"a": {"b": [1]}}, {}])
-    def test_set_and_get(self, cache: Cache, value: Value) -> None:
+    def test_set_and_get(self, cache: Cache) -> None:
         """What was set is read, with its type."""
-        cache.set("k", value, ttl=MINUTE)
-        found = cache.get("k")
+        values: list[Value] = ["text", "", 0, 1.5, True, False, [1, "a", None], [], {"a": {"b": [1]}}, {}]
+        for place, value in enumerate(values):
+            cache.set(f"k{place}", value, ttl=MINUTE)
+        found = [cache.get(f"k{place}") for place in range(len(values))]
 
-        assert (value, type(value)) == (found, type(found))
+        assert [(value, type(value)) for value in values] == [(value, type(value)) for value in found]
 
     def test_none(self, cache: Cache) -> None:
         """A stored None reads as None."""
@@ -55,12 +56,13 @@ class TestCache:
 
         assert None is cache.get("k")
 
-    @pytest.mark.parametrize("key", ["", "a b", "é:ü", "a:b", "x" * 5000, "*", "\x00"])
-    def test_any_text_is_a_key(self, cache: Cache, key: str) -> None:
+    def test_any_text_is_a_key(self, cache: Cache) -> None:
         """Every text is a key of its own."""
-        cache.set(key, "v", ttl=MINUTE)
+        keys = ["", "a b", "é:ü", "a:b", "a", "x" * 5000, "*", "\x00", "1"]
+        for key in keys:
+            cache.set(key, f"value of {key}", ttl=MINUTE)
 
-        assert ("v", None) == (cache.get(key), cache.get(f"{key}."))
+        assert [f"value of {key}" for key in keys] == [cache.get(key) for key in keys]
 
     def test_last_write_counts(self, cache: Cache) -> None:
         """A second set replaces the value."""
