@@ -16,7 +16,7 @@ class CpuAllowance:
         is_spent: True while reads must be sampled out; a plain attribute, because every shadowed call reads it.
     """
 
-    def __init__(self, share: float = DEFAULT_SHARE, *, burst_s: float = 0.25) -> None:
+    def __init__(self, share: float = DEFAULT_SHARE, *, burst_s: float = 0.05) -> None:
         """Allow *share* of one core, 0 < share; up to *burst_s* CPU seconds may be saved up."""
         self._share = share
         self._burst_s = burst_s
