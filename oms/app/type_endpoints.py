@@ -29,7 +29,7 @@ class TypeEndpoints:
         ]
 
     async def object_type(self, request: Request) -> Response:
-        """Answer a type with its parents and properties, own and inherited."""
+        """Answer a type with its parents and the ranges of its properties, own and inherited."""
         return self._answer(request, "object-type", self._describe)
 
     async def ancestors(self, request: Request) -> Response:
@@ -61,8 +61,5 @@ class TypeEndpoints:
             "name": found.name,
             "parents": list(found.parents),
             "members": list(found.members),
-            "properties": [
-                {"name": each.name, "domains": list(each.domains), "ranges": list(each.ranges)}
-                for each in self._ontology.properties(name)
-            ],
+            "properties": {each.name: list(each.ranges) for each in self._ontology.properties(name)},
         }
