@@ -76,12 +76,15 @@ class FlagDecision:
 class RuleDecision(FlagDecision):
     """A flag with targeting.
 
+    flagd takes a list in the place of a bucketing value for one more share, so a caller's attribute could name any variant. Routing does not
+    follow it beyond the stages that the file was judged by.
+
     Args:
         node: Evaluates the targeting.
         by_operation: True if the targeting may ask for the seam or the operation.
     """
 
-    __slots__ = ("_node",)
+    __slots__ = ("_node", "_reachable")
 
     def __init__(
         self,
@@ -96,6 +99,7 @@ class RuleDecision(FlagDecision):
         super().__init__(definition, split, evaluator=evaluator, mismatched=mismatched)
         self.by_operation = by_operation
         self._node = node
+        self._reachable = {variant: stage for variant, stage in definition.variants.items() if stage in definition.reach}
 
     def decide(self, context: EvaluationContext, seam: str, operation: str) -> Stage:
         """Return the stage for *context*; what cannot be evaluated is the default's stage."""
@@ -108,7 +112,7 @@ class RuleDecision(FlagDecision):
             return self.default
         if type(found) is not str:
             found = _variant_of(found)
-        return self.default if found is None else self.definition.variants.get(found, self.default)
+        return self.default if found is None else self._reachable.get(found, self.default)
 
     def resolve(self, key: str | None, attributes: Mapping[str, Any]) -> Resolution:
         """Return what flagd-core returns."""
