@@ -99,7 +99,9 @@ class RuleDecision(FlagDecision):
         super().__init__(definition, split, evaluator=evaluator, mismatched=mismatched)
         self.by_operation = by_operation
         self._node = node
-        self._reachable = {variant: stage for variant, stage in definition.variants.items() if stage in definition.reach}
+        self._reachable = {
+            variant: stage for variant, stage in definition.variants.items() if stage in definition.reach
+        }
 
     def decide(self, context: EvaluationContext, seam: str, operation: str) -> Stage:
         """Return the stage for *context*; what cannot be evaluated is the default's stage."""

@@ -44,7 +44,12 @@ def flag() -> FlagWriter:
 
     def write(*, phase: str = "cache", top: Mapping[str, Any] | None = None, **members: Any) -> bytes:
         stages = ["off", "dualwrite", "shadow", "live", "rampdown", "complete"]
-        body = {"state": "ENABLED", "variants": {stage: stage for stage in stages}, "defaultVariant": "shadow", **members}
+        body = {
+            "state": "ENABLED",
+            "variants": {stage: stage for stage in stages},
+            "defaultVariant": "shadow",
+            **members,
+        }
         body = {name: value for name, value in body.items() if value is not ...}
         return json.dumps({"flags": {f"phase.{phase}": body}, **(top or {})}).encode()
 

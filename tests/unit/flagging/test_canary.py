@@ -14,11 +14,18 @@ from oms.flagging.decision import FlagDecision
 from oms.flagging.files import FlagFiles
 from oms.seams import PHASES
 
-NEIGHBOURS = [(Stage.DUALWRITE, Stage.OFF), (Stage.SHADOW, Stage.DUALWRITE), (Stage.LIVE, Stage.SHADOW), (Stage.COMPLETE, Stage.RAMPDOWN)]
+NEIGHBOURS = [
+    (Stage.DUALWRITE, Stage.OFF),
+    (Stage.SHADOW, Stage.DUALWRITE),
+    (Stage.LIVE, Stage.SHADOW),
+    (Stage.COMPLETE, Stage.RAMPDOWN),
+]
 
 
 def decision_at(files: FlagFiles, upper: Stage, lower: Stage, weight: int) -> FlagDecision:
-    split = {0: Split.whole(lower), WHOLE: Split.whole(upper)}.get(weight, Split(((upper, weight), (lower, WHOLE - weight))))
+    split = {0: Split.whole(lower), WHOLE: Split.whole(upper)}.get(
+        weight, Split(((upper, weight), (lower, WHOLE - weight)))
+    )
     return files.state_of("cache", files.render("cache", split)).decision
 
 

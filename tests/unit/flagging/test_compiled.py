@@ -37,14 +37,45 @@ COMPILED: list[object] = [
     {"fractional": [COHORT, ["live", 333], ["shadow", 667]]},
     {"fractional": [{"var": "tenant"}, ["live", 1], ["shadow", 1]]},
     {"fractional": [{"var": ["tenant", "nobody"]}, ["live", 1], ["shadow", 1]]},
-    {"if": [{"==": [{"var": "tenant"}, "ant"]}, "live", {"in": [{"var": "tenant"}, ["bee", 1, None]]}, "rampdown", SPLIT]},
+    {
+        "if": [
+            {"==": [{"var": "tenant"}, "ant"]},
+            "live",
+            {"in": [{"var": "tenant"}, ["bee", 1, None]]},
+            "rampdown",
+            SPLIT,
+        ]
+    },
     {"if": [{"and": [{"!": [{"var": "tenant"}]}, {"!=": [{"var": "region.name"}, "north"]}]}, "live", "shadow"]},
     {"if": [{"or": [{"starts_with": [{"var": "tenant"}, "a"]}, {"ends_with": [{"var": "tenant"}, "e"]}]}, "live"]},
-    {"if": [{"in": ["a", {"var": "tenant"}]}, "live", {"var": "region.0"}, "rampdown", {"var": "tenant.length"}, None, "shadow"]},
+    {
+        "if": [
+            {"in": ["a", {"var": "tenant"}]},
+            "live",
+            {"var": "region.0"},
+            "rampdown",
+            {"var": "tenant.length"},
+            None,
+            "shadow",
+        ]
+    },
     {"if": [{"<": [{"var": "tenant"}, 5]}, "live", {">=": [1, {"var": "region"}, 0.5]}, "rampdown"]},
-    {"if": [{"!!": [{"var": ["tenant", {"var": "region"}]}]}, {"if": [{"===": [{"var": "tenant"}, True]}, "live"]}, "shadow"]},
+    {
+        "if": [
+            {"!!": [{"var": ["tenant", {"var": "region"}]}]},
+            {"if": [{"===": [{"var": "tenant"}, True]}, "live"]},
+            "shadow",
+        ]
+    },
     {"if": [{"==": [{"%": [{"var": "tenant"}, 2]}, 0]}, "live", "shadow"]},
-    {"if": [{"==": [{"var": "tenant"}, {"var": "region"}]}, "live", {"==": [{"merge": [{"var": "tenant"}, 1]}, "1"]}, "rampdown"]},
+    {
+        "if": [
+            {"==": [{"var": "tenant"}, {"var": "region"}]},
+            "live",
+            {"==": [{"merge": [{"var": "tenant"}, 1]}, "1"]},
+            "rampdown",
+        ]
+    },
     {"var": "tenant"},
     {"and": ["live", "shadow"]},
 ]
@@ -71,9 +102,41 @@ class Text(str):
 
 def odd_values(chance: random.Random) -> list[Any]:
     """Texts of every length that matters to the hash, and one of everything else that somebody may put into a context."""
-    texts = ["".join(chance.choices("abeé漢😀\x00 .0", k=chance.choice([1, 2, 5, 23, 24, 60, 300]))) for _ in range(100)]
-    plain = ["ant", "bee", "a", "live", "1", "", None, True, False, 0, 1, -1, 2.0, 1.5, math.nan, math.inf, 1e300, 2**70]
-    nested = [[], [1], ["ant", 1], ["true"], {}, {"name": "north"}, {"name": None, "0": 1}, (1, 2), {1, 2}, {"a": [texts[0]]}]
+    texts = [
+        "".join(chance.choices("abeé漢😀\x00 .0", k=chance.choice([1, 2, 5, 23, 24, 60, 300]))) for _ in range(100)
+    ]
+    plain = [
+        "ant",
+        "bee",
+        "a",
+        "live",
+        "1",
+        "",
+        None,
+        True,
+        False,
+        0,
+        1,
+        -1,
+        2.0,
+        1.5,
+        math.nan,
+        math.inf,
+        1e300,
+        2**70,
+    ]
+    nested = [
+        [],
+        [1],
+        ["ant", 1],
+        ["true"],
+        {},
+        {"name": "north"},
+        {"name": None, "0": 1},
+        (1, 2),
+        {1, 2},
+        {"a": [texts[0]]},
+    ]
     rare = [b"ant", Tenant.ANT, Text("ant"), "\ud800x", dt.datetime(2024, 2, 29, tzinfo=dt.UTC), dt.date(2024, 2, 29)]
     return texts + (plain + nested + rare) * 3
 
@@ -108,7 +171,14 @@ def core_of(content: bytes) -> FlagdCore:
 
 
 def any_variant(flag: Callable[..., bytes], targeting: object) -> bytes:
-    variants = {"live": "live", "rampdown": "rampdown", "shadow": "shadow", "ant": "live", "true": "live", "1": "rampdown"}
+    variants = {
+        "live": "live",
+        "rampdown": "rampdown",
+        "shadow": "shadow",
+        "ant": "live",
+        "true": "live",
+        "1": "rampdown",
+    }
     return flag(variants=variants, targeting=... if targeting is None else targeting)
 
 
@@ -139,7 +209,9 @@ def test_stage_is_what_flagd_resolves(flag: Callable[..., bytes], targeting: obj
         found = outcome(core.resolve_string_value, "phase.cache", "?", FlagdContext(key, attributes))
         stage = Stage(str(found[0])) if isinstance(found, tuple) else Stage.SHADOW
 
-        assert (stage if stage in decision.stages else Stage.SHADOW) == decision.decide(EvaluationContext(key, attributes), "types", "get")
+        assert (stage if stage in decision.stages else Stage.SHADOW) == decision.decide(
+            EvaluationContext(key, attributes), "types", "get"
+        )
 
 
 def test_list_in_place_of_a_bucketing_value(flag: Callable[..., bytes]) -> None:
@@ -182,7 +254,9 @@ def test_wrong_compiler_is_found_out(flag: Callable[..., bytes]) -> None:
 
         return everybody_live
 
-    definition = parse(flag(targeting={"if": [{"==": [{"var": "tenant"}, "ant"]}, "live"]}), file="x", phase=PHASES["cache"])
+    definition = parse(
+        flag(targeting={"if": [{"==": [{"var": "tenant"}, "ant"]}, "live"]}), file="x", phase=PHASES["cache"]
+    )
     decision = decision_of(definition, compiler=wrong)
 
     assert decision.mismatched
@@ -193,7 +267,13 @@ def test_wrong_compiler_is_found_out(flag: Callable[..., bytes]) -> None:
 
 def test_seam_and_operation_are_attributes(flag: Callable[..., bytes]) -> None:
     """A rule may ask which seam and which operation is called, whatever the caller's attributes say."""
-    decision = decision_for(flag(targeting={"if": [{"==": [{"var": "operation"}, "get"]}, "live", {"==": [{"var": "seam"}, "x"]}, "rampdown"]}))
+    decision = decision_for(
+        flag(
+            targeting={
+                "if": [{"==": [{"var": "operation"}, "get"]}, "live", {"==": [{"var": "seam"}, "x"]}, "rampdown"]
+            }
+        )
+    )
     context = EvaluationContext("k", {"operation": "get", "seam": "x"})
 
     assert decision.by_operation
@@ -250,7 +330,9 @@ def test_split_is_one_hash(files: FlagFiles) -> None:
 def test_share_of_a_canary(files: FlagFiles) -> None:
     """Five per cent are five per cent of many keys: within four standard deviations."""
     decision = files.state_of("cache", files.render("cache", Split(((Stage.LIVE, 500), (Stage.SHADOW, 9500))))).decision
-    live = sum(decision.decide(EvaluationContext(f"tenant-{number}"), "types", "get") is Stage.LIVE for number in range(20_000))
+    live = sum(
+        decision.decide(EvaluationContext(f"tenant-{number}"), "types", "get") is Stage.LIVE for number in range(20_000)
+    )
 
     assert abs(live - 1000) < 4 * math.sqrt(20_000 * 0.05 * 0.95)
 

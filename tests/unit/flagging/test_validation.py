@@ -136,7 +136,12 @@ def test_stages_of_writing(flag: Callable[..., bytes], stage: str) -> None:
 def test_mix_without_writes(flag: Callable[..., bytes]) -> None:
     """Where nothing is written, callers at any two stages may stand side by side."""
     variants = {stage: stage for stage in ("off", "shadow", "live", "complete")}
-    content = flag(phase="config", variants=variants, defaultVariant="off", targeting={"fractional": [["complete", 1], ["off", 99]]})
+    content = flag(
+        phase="config",
+        variants=variants,
+        defaultVariant="off",
+        targeting={"fractional": [["complete", 1], ["off", 99]]},
+    )
 
     assert {Stage.COMPLETE, Stage.OFF} == read(content, "config").reach
 
