@@ -27,8 +27,12 @@ from oms.app.process import application, run_until_stopped
 from oms.domain.errors import OmsError
 from oms.domain.phase import Seam
 from oms.domain.stage import Side
+from oms.routing import LaneLimits
 from oms.seams.cache import DOCUMENTS, TYPES, VALIDATION, AsyncCache, Cache
 from oms.wiring import build
+
+_LIMITS = LaneLimits(pause_s=1.0)
+"""A lane that rests for half a minute, as it does in service, would sleep through the whole rehearsal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ def _work(flags: Path, var: Path) -> int:
     async def identity(request: Request) -> Response:
         return JsonResponse(check.as_json())
 
-    oms = build(flags=flags, var=var, wrap=wrap)
+    oms = build(flags=flags, var=var, wrap=wrap, limits=_LIMITS)
     facades = CheckedFacades(
         check.facade(TYPES, oms.types),
         check.facade(VALIDATION, oms.validation),

@@ -22,13 +22,14 @@ ROLLBACK_WAIT_S = 1.0
 
 _MANDATE = Mandate(who="oms rehearse", why="rehearsal")
 
-_SHARES = {"off": 8, "dualwrite": 12, "shadow": 36, "live=5": 16, "live": 20, "back": 8}
-"""Share of the traffic in percent; most of it in shadow, where differences are looked for."""
+_SHARES = {"off": 6, "dualwrite": 12, "shadow": 36, "live=5": 14, "live": 24, "back": 8}
+"""Share of the traffic in percent; most of it where both sides read, and differences show."""
 
 _DURING_FLIP = 0.2
 """Share of a stage's traffic that is sent while the flip to it goes on; the rest follows once all have acknowledged."""
 
-_IMPORT_STAGES = ("dualwrite", "shadow")
+_IMPORT_STAGES = ("dualwrite", "shadow", "live")
+"""Stages that begin with an import of every document: one before there is something to compare, one under each authority."""
 
 
 @dataclass(slots=True)
@@ -65,7 +66,7 @@ class Walk:
     say: Callable[[str], None]
 
     async def go(self) -> Walked:
-        """Walk to live, stage by stage, then roll back; a stage that cannot be reached ends the way forward, not the way back."""
+        """Walk to live, stage by stage, then roll back; a stage that cannot be reached ends the way forward only."""
         walked = Walked()
         budget = self._budget()
         try:
