@@ -60,10 +60,10 @@ def _uniform(state: SeamState, operation: Operation) -> Call:
         # The other side is replayed on recorded events; that lane opens with the resilience phase.
         return state.binding.method(course.answers, operation.name)
     if operation.effect is Effect.WRITES:
-        if course.beside is None:
+        if course.beside is None and not state.is_checked:
             return state.binding.method(course.answers, operation.name)
         return write_at(state, operation, stage, first=course.answers, second=course.beside)
-    if course.beside is None and not state.keys.owed_by[course.answers]:
+    if course.beside is None and not state.is_checked:
         return state.binding.method(course.answers, operation.name)
     return read_at(state, operation, stage)
 

@@ -25,8 +25,8 @@ _IDS = itertools.count(1)
 class Repairs:
     """What the sides of one binding owe to forget, and how they come to forget it."""
 
-    def __init__(self, binding: Binding, keys: KeyBook, ledger: Ledger, changed: Callable[[], None]) -> None:
-        """Keep the repairs of *binding*; *changed* is called when the first is opened and when the last is done."""
+    def __init__(self, binding: Binding, keys: KeyBook, ledger: Ledger, changed: Callable[[Side], None]) -> None:
+        """Keep the repairs of *binding*; *changed* is told of a side that owes something, or nothing any more."""
         self._changed = changed
         self._binding = binding
         self._keys = keys
@@ -62,10 +62,8 @@ class Repairs:
                 self._binding.is_process_local(side),
             )
             self._open[side, key] = repair
-            is_first = len(self._open) == 1
         self._ledger.repair(repair)
-        if is_first:
-            self._changed()
+        self._changed(side)
 
     def settle(self, side: Side, key: str | None) -> bool:
         """Make *side* forget what it owes for *key*. Return whether it can be used for it now."""
@@ -101,8 +99,7 @@ class Repairs:
         with self._lock:
             done = [place for place in self._open if place[0] is side and (key is EVERYTHING or place[1] == key)]
             closed = [replace(self._open.pop(place), closed_at=time.time()) for place in done]
-            is_last = bool(closed) and not self._open
         for repair in closed:
             self._ledger.repair(repair)
-        if is_last:
-            self._changed()
+        if not self._keys.owed_by[side]:
+            self._changed(side)

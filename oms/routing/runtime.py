@@ -108,7 +108,7 @@ class Runtime:
                 hall=self,
                 ledger=self._ledger,
                 keys=keys,
-                repairs=Repairs(binding, keys, self._ledger, self.scope_rejoined),
+                repairs=Repairs(binding, keys, self._ledger, lambda side: self._debts_changed(seam, side)),
                 judge=Judge(seam, self._rules, self._ledger, self._hash_key),
                 guard=HardFail(),
                 lane=SyncLane(seam.full_name, self._limits, self._allowance),
@@ -309,15 +309,21 @@ class Runtime:
         phase = state.binding.seam.phase
         possible = effective_stages(phase, self.oldest())
         old = getattr(bound.facade, "_plan", None)
-        has_debts = any(state.keys.owed_by[side] for side in Side)
-        if old is not None and possible == state.possible and has_debts is state.had_debts:
+        if old is not None and possible == state.possible and state.owes_as_planned():
             return
-        state.had_debts = has_debts
         self._owe_what_was_missed(state, possible)
         state.possible = possible
+        state.is_checked = state.answering_side_owes()
         bound.facade._plan = build_plan(bound.plan_class, state, self)
         if old is not None:
             state.older_plans.append(weakref.ref(old))
+
+    def _debts_changed(self, seam: Seam[Any, Any], side: Side) -> None:
+        """A direct call would bypass what its side owes to forget, and a checked one is slower than it need be: plan again."""
+        bound = self._get(seam)
+        if not bound.state.owes_as_planned():
+            with self._lock:
+                self._replan(bound)
 
     def _owe_what_was_missed(self, state: SeamState, possible: frozenset[Stage]) -> None:
         """A side that some writes have passed by, and none will from now on, forgets everything before it is used again."""

@@ -54,7 +54,7 @@ class SeamState:
     lane: SyncLane
     async_lanes: AsyncLanes
     possible: frozenset[Stage] = frozenset()
-    had_debts: bool = False
+    is_checked: bool = False
     older_plans: list[weakref.ref[Any]] = field(default_factory=list)
 
     def cell(self, operation: str, stage: Stage) -> Cell:
@@ -67,6 +67,15 @@ class SeamState:
         """The one side that answers writes now, None if different calls have different ones."""
         sides = authorities(self.possible)
         return next(iter(sides)) if len(sides) == 1 else None
+
+    def answering_side_owes(self) -> bool:
+        """Tell whether one stage holds for everybody and the side that answers there owes to forget something."""
+        side = self.sole_authority
+        return len(self.possible) == 1 and side is not None and bool(self.keys.owed_by[side])
+
+    def owes_as_planned(self) -> bool:
+        """Tell whether the present plan checks debts just where it must."""
+        return self.is_checked is self.answering_side_owes()
 
     @property
     def is_draining(self) -> bool:
