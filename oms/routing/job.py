@@ -28,11 +28,12 @@ class Job:
         stamp: Moment of the key book at which the control began.
         began_s: When the control began, seconds of the performance counter.
         size: About how many bytes its snapshots hold.
+        written: Of a write: its own arguments other than key and value.
     """
 
     __slots__ = (
         "arguments", "began_s", "candidate", "candidate_ns", "cell", "context", "control", "control_ns", "enqueued_s", "fault",
-        "is_concluded", "key", "observation", "operation", "size", "stage", "stamp", "state",
+        "is_concluded", "key", "observation", "operation", "size", "stage", "stamp", "state", "written",
     )  # fmt: skip
 
     def __init__(self, state: SeamState, operation: Operation, cell: Cell, stage: Stage, control: Side) -> None:
@@ -54,6 +55,7 @@ class Job:
         self.fault: Uncomparable | None = None
         self.size = 0
         self.is_concluded = False
+        self.written: tuple[tuple[str, object], ...] = ()
 
     @property
     def needs_candidate(self) -> bool:
@@ -94,6 +96,8 @@ class Job:
 
     def _facts(self) -> Facts:
         written_s, arguments, keys_written = self.state.keys.last_write(self.key)
+        if self.operation.effect is Effect.WRITES:
+            written_s, arguments = self.began_s, self.written
         return Facts(
             self.operation.name,
             self.stage,

@@ -68,11 +68,11 @@ class Write:
                 self._first_failed(key, error, _clock() - began)
                 self._state.repairs.settle(self._first, key)
                 raise
-            job = self._answered(key, answer, _clock() - began)
+            job = self._answered(key, kwargs, answer, _clock() - began)
             if job is not None:
                 if not self._follow(job, taken):
                     self._state.repairs.settle(self._first.other, key)
-                self._acknowledge(job, key, kwargs)
+                self._acknowledge(job, key)
         finally:
             for side in self._leave(key):
                 self._state.repairs.settle(side, key)
@@ -97,11 +97,11 @@ class Write:
                 # Not settled here: a cancelled caller must not be made to wait. The next one to use the key does.
                 self._first_failed(key, error, _clock() - began)
                 raise
-            job = self._answered(key, answer, _clock() - began)
+            job = self._answered(key, kwargs, answer, _clock() - began)
             if job is not None:
                 if not await self._afollow(job, taken):
                     await self._state.repairs.asettle(self._first.other, key)
-                self._acknowledge(job, key, kwargs)
+                self._acknowledge(job, key)
         finally:
             forgetful = self._leave(key)
         for side in forgetful:
@@ -178,7 +178,7 @@ class Write:
         else:
             self._cell.shadowed(Outcome.UNCOMPARABLE, Uncomparable.NOT_ATTEMPTED, ((self._first, duration),))
 
-    def _answered(self, key: str | None, answer: object, duration: int) -> Job | None:
+    def _answered(self, key: str | None, kwargs: dict[str, Any], answer: object, duration: int) -> Job | None:
         """Return what there is to compare, None if the write goes to one side only."""
         if self._second is None:
             self._cell.call(Disposition.UNSHADOWED, self._first)(duration)
@@ -190,6 +190,7 @@ class Write:
         job = Job(self._state, self._operation, self._cell, self._stage, self._first)
         job.key = key
         job.control_ns = duration
+        job.written = tuple((name, kwargs[name]) for name in self._facts if is_frozen(kwargs.get(name)))
         job.began_s = time.perf_counter()
         try:
             job.observation = Returned(snapshot(answer))
@@ -201,12 +202,10 @@ class Write:
         self._cell.count("beside_failed")
         self._state.repairs.open(self._first.other, job.key)
 
-    def _acknowledge(self, job: Job, key: str | None, kwargs: dict[str, Any]) -> None:
+    def _acknowledge(self, job: Job, key: str | None) -> None:
         """Both sides have been asked: remember what was written, and leave the comparison to the lane unless it is plain."""
         if isinstance(job.candidate, Returned):
-            self._state.keys.wrote(
-                key, tuple((name, kwargs[name]) for name in self._facts if is_frozen(kwargs.get(name)))
-            )
+            self._state.keys.wrote(key, job.written)
         if job.fault is None and _is_plainly_equal(job.observation, job.candidate):
             self._count_match(job)
             return
