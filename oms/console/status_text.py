@@ -134,9 +134,15 @@ def _remarks(report: StatusReport) -> Iterator[tuple[str, str]]:
     if report.ended:
         yield "note", f"ended without taking leave: pid {', '.join(map(str, report.ended))}"
     yield from (("note", note) for note in report.notes)
-    wanted = [status for status in report.phases if verdict(status)[0] == "x"] or list(report.phases)
-    for command in (command for status in wanted for command in next_commands(status)):
-        yield "do", command
+    yield from (("do", command) for command in _what_to_do(report))
+
+
+def _what_to_do(report: StatusReport) -> list[str]:
+    """Bad news first and alone; else the phases that somebody follows or has moved; else how to begin."""
+    wanted = [status for status in report.phases if verdict(status)[0] == "x"]
+    wanted = wanted or [status for status in report.phases if status.followed_by or status.now.most_advanced.rank]
+    wanted = wanted or [status for status in report.phases if len(report.phases) == 1]
+    return [command for status in wanted for command in next_commands(status)] or ["oms flip PHASE STAGE --why TEXT"]
 
 
 def _about(status: PhaseStatus) -> Iterator[tuple[str, str]]:
