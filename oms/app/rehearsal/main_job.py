@@ -16,7 +16,7 @@ from oms.app.rehearsal.driver import Driver
 from oms.app.rehearsal.findings import Findings, caller_errors, read_phase
 from oms.app.rehearsal.fleet import Fleet
 from oms.app.rehearsal.folder import Folder, prepare
-from oms.app.rehearsal.progress import Progress, progress
+from oms.app.rehearsal.progress import progress
 from oms.app.rehearsal.summary import text_of
 from oms.app.rehearsal.traffic import Traffic
 from oms.app.rehearsal.walk import Walk, Walked
@@ -94,8 +94,8 @@ class Rehearsal:
         traffic = Traffic(Ontology.load(), self._seed)
         async with fleet:
             driver = Driver(fleet.ports, traffic)
-            async with driver, progress(self._stderr, self._calls, lambda: driver.counts.sent) as shown:
-                walked = await self._walk_all(driver, fleet, traffic, shown)
+            async with driver, progress(self._stderr, self._calls, lambda: driver.counts.sent) as say:
+                walked = await self._walk_all(driver, fleet, traffic, say)
             identity = await fleet.identity()
         with JournalReader(self._folder.journal) as journal:
             found = {name: read_phase(journal, name, each) for name, each in walked.items()}
@@ -111,14 +111,16 @@ class Rehearsal:
             findings.report.write_text(html(journal) if html else text_of(findings), encoding="utf-8")
         return findings
 
-    async def _walk_all(self, driver: Driver, fleet: Fleet, traffic: Traffic, shown: Progress) -> dict[str, Walked]:
+    async def _walk_all(
+        self, driver: Driver, fleet: Fleet, traffic: Traffic, say: Callable[[str], None]
+    ) -> dict[str, Walked]:
         board = switchboard(self._folder)
         walked: dict[str, Walked] = {}
         left = self._calls
         for place, phase in enumerate(self._phases):
             calls = left // (len(self._phases) - place)
             left -= calls
-            walk = Walk(board, phase, driver, fleet.ports, calls, traffic.imports, shown.stage)
+            walk = Walk(board, phase, driver, fleet.ports, calls, traffic.imports, say)
             walked[phase.name] = await walk.go()
         return walked
 
