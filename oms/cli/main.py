@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 
 from oms.cli import flags, moves, report, service, status
 from oms.cli.exits import Exit
@@ -28,7 +29,7 @@ exit codes: 0 good | 1 not yet | 2 bad input | 3 refused or bad news | 4 could n
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    out = Output(as_json="--json" in words, stdout=sys.stdout, stderr=sys.stderr)
+    out = Output(as_json=_wants_json(words), stdout=sys.stdout, stderr=sys.stderr)
     try:
         code = _run(words, out)
         sys.stdout.flush()
@@ -53,6 +54,11 @@ def parser() -> Parser:
     for family in (status, moves, flags, report, service):
         family.add(commands, folders)
     return top
+
+
+def _wants_json(words: list[str]) -> bool:
+    """Tell before anything is parsed, because a mistake in the words is told as JSON as well."""
+    return "--json" in words or "--format=json" in words or ("--format", "json") in pairwise(words)
 
 
 def _run(words: list[str], out: Output) -> int:

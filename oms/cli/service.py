@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from oms.cli.context import folders_of
 from oms.cli.output import Output
 from oms.cli.parsing import phase_name, whole_number
+from oms.domain.errors import CouldNot
 
 _CALLS = 30_000
 _SEED = 1
@@ -77,8 +80,10 @@ def add(commands: Any, folders: argparse.ArgumentParser) -> None:
 
 
 def _rehearse(arguments: argparse.Namespace, out: Output) -> int:
-    from oms.app.rehearsal import run
+    from oms.cli.report import html_report
 
+    with _service_installed():
+        from oms.app.rehearsal import run
     return run(
         phases=arguments.phase or ["cache"],
         calls=arguments.calls,
@@ -86,11 +91,30 @@ def _rehearse(arguments: argparse.Namespace, out: Output) -> int:
         out=arguments.out,
         as_json=out.as_json,
         flags=folders_of(arguments).flags,
+        html=html_report if _has_html() else None,
+        stdout=out.stdout,
+        stderr=out.stderr,
     )
 
 
 def _serve(arguments: argparse.Namespace, out: Output) -> int:
-    from oms.app.serve import run
-
+    with _service_installed():
+        from oms.app.serve import run
     folders = folders_of(arguments)
     return run(host=arguments.host, port=arguments.port, flags=folders.flags, var=folders.var)
+
+
+@contextmanager
+def _service_installed() -> Iterator[None]:
+    """Name what to install where the service's packages, which not every host needs, are missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise CouldNot(f"service: found no package {error.name}, wanted it; pip install 'oms[service]'") from error
+
+
+def _has_html() -> bool:
+    """Tell whether the report can be a page; without its packages a rehearsal leaves text."""
+    from importlib.util import find_spec
+
+    return find_spec("jinja2") is not None and find_spec("pygal") is not None
