@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
-from oms.domain.observation import Facts, Observation, Outcome, Returned, Uncomparable
+from oms.domain.observation import Facts, Observation, Outcome, Raised, Returned, Uncomparable
 from oms.domain.phase import Operation
 from oms.domain.stage import Effect, Side, Stage
 from oms.routing.snapshot import opened
@@ -28,12 +28,13 @@ class Job:
         stamp: Moment of the key book at which the control began.
         began_s: When the control began, seconds of the performance counter.
         size: About how many bytes its snapshots hold.
+        is_judged_by_guard: True if the hard-fail guard has counted the call already.
         written: Of a write: its own arguments other than key and value.
     """
 
     __slots__ = (
         "arguments", "began_s", "candidate", "candidate_ns", "cell", "context", "control", "control_ns", "enqueued_s", "fault",
-        "is_concluded", "key", "observation", "operation", "size", "stage", "stamp", "state", "written",
+        "is_concluded", "is_judged_by_guard", "key", "observation", "operation", "size", "stage", "stamp", "state", "written",
     )  # fmt: skip
 
     def __init__(self, state: SeamState, operation: Operation, cell: Cell, stage: Stage, control: Side) -> None:
@@ -55,6 +56,7 @@ class Job:
         self.fault: Uncomparable | None = None
         self.size = 0
         self.is_concluded = False
+        self.is_judged_by_guard = False
         self.written: tuple[tuple[str, object], ...] = ()
 
     @property
@@ -83,6 +85,9 @@ class Job:
         if verdict.is_empty:
             self.cell.count("empty")
         self.count(verdict.outcome, verdict.reason)
+        has_failed_alone = isinstance(unified, Raised) and isinstance(legacy, Returned)
+        if self.control is Side.UNIFIED and has_failed_alone and not self.is_judged_by_guard:
+            self.state.failed_alone(self.operation)
 
     def count(self, outcome: Outcome, reason: str | None = None) -> None:
         """Count the call with *outcome*, unless it has been."""

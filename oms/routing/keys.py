@@ -56,8 +56,15 @@ class KeyBook:
         with self._lock:
             entry = self._in_flight.setdefault(key, InFlight())
             entry.count += 1
-            entry.overlapped = entry.overlapped or entry.count > 1
             entry.authorities.add(authority)
+            # A write without a key crosses every other one.
+            others = self._in_flight if key is EVERYTHING else (key, EVERYTHING)
+            crossing = [self._in_flight[other] for other in others if other in self._in_flight]
+            if len(crossing) > 1 or entry.count > 1:
+                authorities = set().union(*(other.authorities for other in crossing))
+                for other in crossing:
+                    other.overlapped = True
+                    other.authorities |= authorities
             self._touch_locked(key)
 
     def leave(self, key: str | None) -> frozenset[Side] | None:
@@ -77,6 +84,8 @@ class KeyBook:
 
     def is_raced(self, key: str | None, since: int) -> bool:
         """Tell whether *key* was written, or is being written, after the moment *since*."""
+        if key is EVERYTHING and self._stamp > since:
+            return True
         if self._everything_stamp > since or self._stamps[hash(key) % _STRIPES] > since:
             return True
         return bool(self._in_flight) and (key in self._in_flight or EVERYTHING in self._in_flight)

@@ -118,7 +118,9 @@ class SyncLane:
     def put(self, job: Job) -> None:
         """Leave *job* for the worker. Never waits."""
         if self._waiting.put(job):
-            if self._worker is None:
+            if self._is_stopping:
+                self._waiting.drop_all()
+            elif self._worker is None:
                 self._start()
             elif self._is_asleep:
                 self._wake.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import secrets
@@ -41,6 +42,7 @@ Q = ParamSpec("Q")
 R = TypeVar("R")
 
 _LOG = logging.getLogger("oms.routing")
+_DRAIN_POLL_S = 0.005
 
 
 class Bound:
@@ -86,7 +88,7 @@ class Runtime:
         self._held: list[Epoch] = []
         self._applied: dict[str, tuple[str, float]] = {}
         self._caps: dict[str, Stage] = {}
-        self._watchdog = Watchdog(self._states, self._hung)
+        self._watchdog = Watchdog(self._states, self._hung, self._allow_again)
         _reset_after_fork(self)
 
     # -- wiring
@@ -213,6 +215,12 @@ class Runtime:
         self._watchdog.stop()
         return lost
 
+    async def adrain(self, limit_s: float = 5.0) -> None:
+        """Wait until the async lanes have nothing left to do, for at most *limit_s* seconds: before the loop ends."""
+        until = time.perf_counter() + limit_s
+        while time.perf_counter() < until and not all(state.async_lanes.is_idle for state in self._states()):
+            await asyncio.sleep(_DRAIN_POLL_S)
+
     # -- what scopes and calls ask for (scopes.Epochs, state.Hall)
 
     def oldest(self) -> Epoch:
@@ -228,9 +236,9 @@ class Runtime:
         with self._lock:
             self._replan_all()
 
-    def enter(self, state: SeamState, operation: Operation, cell: Cell) -> InFlight:
-        """A sync call into the unproven side begins."""
-        call = InFlight(state, operation, cell)
+    def enter(self, state: SeamState, operation: Operation, cell: Cell, side: Side) -> InFlight:
+        """A sync call into *side*, which can't be cut, begins."""
+        call = InFlight(state, operation, cell, side)
         self._watchdog.enter(call)
         return call
 
@@ -254,6 +262,14 @@ class Runtime:
 
     def _hung(self, call: InFlight) -> None:
         seam, operation = call.state.binding.seam, call.operation
+        if call.side is Side.LEGACY:
+            _LOG.error(
+                "%s: legacy %s() has not returned within %g s; there is no way back to it",
+                seam.full_name,
+                operation.name,
+                operation.deadline_s,
+            )
+            return
         is_write = operation.effect is Effect.WRITES
         served = highest(self.current.decision(seam.phase))
         # A write that hangs is one too many wherever unified is written; a read only where unified answers.
@@ -270,6 +286,10 @@ class Runtime:
             guard="watchdog",
             reason=f"unified has not returned within {operation.deadline_s:g} s",
         )
+
+    def _allow_again(self) -> None:
+        if self._allowance.is_spent:
+            self._allowance.refill()
 
     def _states(self) -> list[SeamState]:
         return [bound.state for bound in list(self._bound.values())]
@@ -309,11 +329,16 @@ class Runtime:
         phase = state.binding.seam.phase
         possible = effective_stages(phase, self.oldest())
         old = getattr(bound.facade, "_plan", None)
-        if old is not None and possible == state.possible and state.owes_as_planned():
+        is_by_operation = any(epoch.decision(phase).by_operation for epoch in self.oldest().since())
+        is_same = possible == state.possible and is_by_operation is state.is_by_operation
+        if old is not None and is_same and state.owes_as_planned():
             return
         self._owe_what_was_missed(state, possible)
         state.possible = possible
         state.is_checked = state.answering_side_owes()
+        state.is_by_operation = is_by_operation
+        if not possible <= {Stage.OFF, Stage.COMPLETE}:
+            self._watchdog.start()
         bound.facade._plan = build_plan(bound.plan_class, state, self)
         if old is not None:
             state.older_plans.append(weakref.ref(old))

@@ -23,8 +23,8 @@ from oms.routing.tally import Cell, Ledger
 class Hall(Protocol):
     """What a call needs of the runtime beyond its own seam."""
 
-    def enter(self, state: SeamState, operation: Operation, cell: Cell) -> Any:
-        """A call that can't be cut begins; return a token for ``leave``."""
+    def enter(self, state: SeamState, operation: Operation, cell: Cell, side: Side) -> Any:
+        """A call into *side* that can't be cut begins; return a token for ``leave``."""
 
     def leave(self, token: Any) -> None:
         """That call has ended."""
@@ -39,9 +39,9 @@ class SeamState:
 
     Attributes:
         possible: Every stage at which some call may be answered now.
-        had_debts: True if a side owed to forget something when the present plan was built, so that no read may bypass
-        the check. older_plans: Weak references to plans that are replaced; one that is alive still has calls running
-        on it.
+        is_checked: True if the present plan checks what the answering side owes to forget, where it would else be direct.
+        is_by_operation: True if the present plan decides for each operation by itself.
+        older_plans: Weak references to plans that were replaced; one that is alive still has calls running on it.
     """
 
     binding: Binding
@@ -55,6 +55,7 @@ class SeamState:
     async_lanes: AsyncLanes
     possible: frozenset[Stage] = frozenset()
     is_checked: bool = False
+    is_by_operation: bool = False
     older_plans: list[weakref.ref[Any]] = field(default_factory=list)
 
     def cell(self, operation: str, stage: Stage) -> Cell:
@@ -67,6 +68,11 @@ class SeamState:
         """The one side that answers writes now, None if different calls have different ones."""
         sides = authorities(self.possible)
         return next(iter(sides)) if len(sides) == 1 else None
+
+    def failed_alone(self, operation: Operation) -> None:
+        """Unified failed where legacy would have answered."""
+        if self.guard.bad():
+            self.hall.hard_failed(self, operation)
 
     def answering_side_owes(self) -> bool:
         """Tell whether one stage holds for everybody and the side that answers there owes to forget something."""
