@@ -231,7 +231,7 @@ def test_fork(build: Build) -> None:
     """A forked child talks to Redis by connections of its own, also if a lock was held when it was born."""
     cache = build()
     cache.set("k", "v")
-    with cache.storage._count_lock, cache.storage._outage._lock, cache.storage._loops._lock:
+    with cache.storage._calls._lock, cache.storage._outage._lock, cache.storage._loops._lock:
         pid = os.fork()
         if pid == 0:  # pragma: no cover - in the child
             cache.set("child", 1)
