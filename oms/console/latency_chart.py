@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from oms.console.numbers import duration
-from oms.console.report import OperationReport, Percentiles
+from oms.console.report_data import OperationReport, Percentiles
 
 LEFT, RIGHT, TOP = 250, 860, 34
 ROW, LANE = 46, 16
@@ -61,7 +61,12 @@ class Chart:
 
 def latency_chart(operations: Iterable[OperationReport]) -> Chart | None:
     """Return the chart of every operation and stage in which a side ran, None if none did."""
-    measured = [(operation, latency) for operation in operations for latency in operation.latencies if latency.legacy or latency.unified]
+    measured = [
+        (operation, latency)
+        for operation in operations
+        for latency in operation.latencies
+        if latency.legacy or latency.unified
+    ]
     sides = [side for _, latency in measured for side in (latency.legacy, latency.unified) if side]
     if not sides:
         return None
@@ -94,7 +99,14 @@ class _Scale:
 
 def _lane(name: str, side: Percentiles, y: float, scale: _Scale) -> Lane:
     p50, p90, p99 = (duration(ns) for ns in (side.p50_ns, side.p90_ns, side.p99_ns))
-    return Lane(name, y, scale.x(side.p50_ns), scale.x(side.p90_ns), scale.x(side.p99_ns), f"{name}: p50 {p50}, p90 {p90}, p99 {p99}")
+    return Lane(
+        name,
+        y,
+        scale.x(side.p50_ns),
+        scale.x(side.p90_ns),
+        scale.x(side.p99_ns),
+        f"{name}: p50 {p50}, p90 {p90}, p99 {p99}",
+    )
 
 
 def _short(ns: int) -> str:

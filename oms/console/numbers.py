@@ -34,5 +34,7 @@ def percent(share: float) -> str:
 def pairs(value: object, prefix: str = "") -> list[tuple[str, str]]:
     """Return a redacted sample as flat names and texts: ``legacy.type``, ``str``."""
     if isinstance(value, Mapping):
-        return [pair for key, inner in value.items() for pair in pairs(inner, f"{prefix}.{key}" if prefix else str(key))]
+        return [
+            pair for key, inner in value.items() for pair in pairs(inner, f"{prefix}.{key}" if prefix else str(key))
+        ]
     return [(prefix, str(value))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from oms.console.latency_chart import latency_chart
 from oms.console.numbers import duration, pairs, percent, utc
-from oms.console.report import Finding, ReportData
+from oms.console.report_data import Finding, ReportData
 from oms.domain.errors import CouldNot
 from oms.journal.reader import DivergenceGroup
 
@@ -24,11 +24,25 @@ def render_html(data: ReportData) -> str:
             "report --format html: found no jinja2, wanted the extra 'report'; pip install 'oms[report]', or use --format text"
         ) from error
     environment = Environment(
-        loader=PackageLoader("oms.console"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("oms.console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    environment.filters |= {"utc": utc, "duration": duration, "percent": percent, "pairs": pairs, "number": "{:,}".format}
+    environment.filters |= {
+        "utc": utc,
+        "duration": duration,
+        "percent": percent,
+        "pairs": pairs,
+        "number": "{:,}".format,
+    }
     chart = {phase.name: latency_chart(phase.operations) for phase in data.phases}
-    marks = {Finding.DIVERGES: "\N{MULTIPLICATION X}", Finding.CLEAN: "\N{CHECK MARK}", Finding.NOT_COMPARED: "\N{EM DASH}"}
+    marks = {
+        Finding.DIVERGES: "\N{MULTIPLICATION X}",
+        Finding.CLEAN: "\N{CHECK MARK}",
+        Finding.NOT_COMPARED: "\N{EM DASH}",
+    }
     return environment.get_template("report.html.jinja").render(data=data, chart=chart, marks=marks, trend=trend)
 
 

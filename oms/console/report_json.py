@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from oms.console.report import SCHEMA, GroupReport, Move, OperationReport, PhaseReport, ReportData
+from oms.console.report_data import SCHEMA, GroupReport, Move, OperationReport, PhaseReport, ReportData
 from oms.domain.record import Repair
 from oms.journal.reader import ProcessEntry
 

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 
 from oms.console.numbers import duration, pairs, percent, utc
-from oms.console.report import (
+from oms.console.report_data import (
     Finding,
     GroupReport,
     LatencyReport,
@@ -94,7 +94,11 @@ def _latencies(operation: OperationReport) -> Iterator[str]:
 
 
 def _unmeasured(row: LatencyReport) -> str:
-    return f"{row.unmeasured:,} more were dropped or timed out: the slow end is missing from these" if row.unmeasured else ""
+    return (
+        f"{row.unmeasured:,} more were dropped or timed out: the slow end is missing from these"
+        if row.unmeasured
+        else ""
+    )
 
 
 def _quantiles(side: Percentiles | None) -> str:
@@ -134,11 +138,15 @@ def _trouble(data: ReportData) -> Iterator[str]:
         yield f"  x  pid {process.pid} on {_cut(process.host, 40)} ended without a word, last seen {utc(process.seen_at)}"
     yield f"open repairs: {len(data.repairs)}"
     for pid, repair in data.repairs[:5]:
-        what = f"{repair.phase}.{repair.seam}, {repair.side}, {repair.key or 'every key'}, since {utc(repair.opened_at)}"
+        what = (
+            f"{repair.phase}.{repair.seam}, {repair.side}, {repair.key or 'every key'}, since {utc(repair.opened_at)}"
+        )
         yield from _wrapped(f"pid {pid}, {what}", "  ")
     yield f"lost: {data.lost:,}"
     for gap in data.gaps:
-        yield from _wrapped(f"pid {gap.pid}, {utc(gap.since)} to {utc(gap.until)}, lost {gap.lost:,}: {gap.reason}", "     ", first="  ")
+        yield from _wrapped(
+            f"pid {gap.pid}, {utc(gap.since)} to {utc(gap.until)}, lost {gap.lost:,}: {gap.reason}", "     ", first="  "
+        )
 
 
 def _wrapped(text: str, indent: str, *, first: str | None = None) -> Iterator[str]:

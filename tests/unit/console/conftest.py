@@ -62,10 +62,20 @@ def night() -> list[Batch]:
     batch = Batch([Tally(place, name, count) for place, counts in COUNTS.items() for name, count in counts.items()])
     medians = {GET: (2_400, 1_900), GET_LIVE: (2_700, 1_500), SET: (5_200, 4_100), DELETE: (900, 260_000)}
     for place, (legacy, unified) in medians.items():
-        batch.latencies += [Latency(place, "legacy", spread(legacy, 4_000)), Latency(place, "unified", spread(unified, 4_000))]
+        batch.latencies += [
+            Latency(place, "legacy", spread(legacy, 4_000)),
+            Latency(place, "unified", spread(unified, 4_000)),
+        ]
     batch.divergences = [divergence(NIGHT + 7 * number) for number in range(100)]
     batch.divergences += [
-        divergence(NIGHT + number, known="TC-01", kind="unified_miss", fingerprint="aa00bb11cc22", path="", types=("dict", "NoneType"))
+        divergence(
+            NIGHT + number,
+            known="TC-01",
+            kind="unified_miss",
+            fingerprint="aa00bb11cc22",
+            path="",
+            types=("dict", "NoneType"),
+        )
         for number in range(480)
     ]
     batch.divergences += [
@@ -73,8 +83,14 @@ def night() -> list[Batch]:
                    seam="validation", operation="delete")
         for number in range(200)
     ]  # fmt: skip
-    batch.repairs = [Repair(1, "cache", "types", "unified", "object-type:Person", NIGHT + 60, None, process_local=False)]
-    batch.trips = [Trip("cache", "types", "get", "watchdog", "live", "shadow", "a unified read was in flight for 2.1 s", NIGHT + 700)]
+    batch.repairs = [
+        Repair(1, "cache", "types", "unified", "object-type:Person", NIGHT + 60, None, process_local=False)
+    ]
+    batch.trips = [
+        Trip(
+            "cache", "types", "get", "watchdog", "live", "shadow", "a unified read was in flight for 2.1 s", NIGHT + 700
+        )
+    ]
     return [batch]
 
 
@@ -83,7 +99,9 @@ def journal_path(tmp_path: Path) -> Path:
     """A journal of one night: two stages, three causes, one trip, one process that was killed, one loss."""
     path = tmp_path / "journal.db"
     batches = [*night(), Batch(lost_divergences=7)]
-    journal = Journal(path, lambda: batches.pop(0) if batches else Batch(), clock=lambda: NIGHT + 600, hash_key=b"k" * 32)
+    journal = Journal(
+        path, lambda: batches.pop(0) if batches else Batch(), clock=lambda: NIGHT + 600, hash_key=b"k" * 32
+    )
     journal.flush()
     journal.flush()
     journal.stop(5.0)

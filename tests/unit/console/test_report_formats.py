@@ -21,7 +21,9 @@ from oms.console.report_text import WIDTH, render_text, wants_colour
 def test_text_fits_the_terminal(data):
     """No line is wider than 100 columns, long names included."""
     phase = data.phases[0]
-    wide = replace(phase, operations=(replace(phase.operations[0], operation="an_operation_with_a_name_that_never_ends" * 3),))
+    wide = replace(
+        phase, operations=(replace(phase.operations[0], operation="an_operation_with_a_name_that_never_ends" * 3),)
+    )
     text = render_text(replace(data, phases=(wide, *data.phases[1:]), command="oms report " + "x " * 80))
 
     assert max(map(len, text.splitlines())) <= WIDTH
@@ -56,7 +58,13 @@ def test_text_cannot_steer_the_terminal(data):
 
 @pytest.mark.parametrize(
     ("environment", "is_terminal", "expected"),
-    [({}, True, True), ({}, False, False), ({"NO_COLOR": "1"}, True, False), ({"NO_COLOR": ""}, True, True), ({"TERM": "dumb"}, True, False)],
+    [
+        ({}, True, True),
+        ({}, False, False),
+        ({"NO_COLOR": "1"}, True, False),
+        ({"NO_COLOR": ""}, True, True),
+        ({"TERM": "dumb"}, True, False),
+    ],
 )
 def test_colour_is_for_terminals_that_want_it(environment, is_terminal, expected):
     """NO_COLOR with anything in it turns it off."""
@@ -71,7 +79,9 @@ def test_json_is_one_object_with_the_same_numbers(data):
     assert ["schema", 1] == [next(iter(found)), found["schema"]]
     assert get["calls"] == get["compared"] + sum(get["not_compared"].values())
     assert (100, "diverges", 0) == (get["mismatched"], get["finding"], get["unaccounted"])
-    assert {"fingerprint": "4f3a90b1c2d3", "known": None, "count": 100}.items() <= found["phases"]["cache"]["divergences"][0].items()
+    assert {"fingerprint": "4f3a90b1c2d3", "known": None, "count": 100}.items() <= found["phases"]["cache"][
+        "divergences"
+    ][0].items()
     assert ["clean", "killed"] == sorted(process["ending"] for process in found["processes"])
     assert 1 == render_json(data).count("\n")
 
@@ -197,7 +207,15 @@ def test_trend_has_at_most_forty_columns(data):
 
 
 @pytest.mark.parametrize(
-    ("ns", "expected"), [(0, "0 ns"), (999, "999 ns"), (1_234, "1.23 us"), (12_345, "12.3 us"), (999_999, "1000 us"), (2_500_000_000, "2.50 s")]
+    ("ns", "expected"),
+    [
+        (0, "0 ns"),
+        (999, "999 ns"),
+        (1_234, "1.23 us"),
+        (12_345, "12.3 us"),
+        (999_999, "1000 us"),
+        (2_500_000_000, "2.50 s"),
+    ],
 )
 def test_durations_read_with_three_digits(ns, expected):
     """A reader compares them at a glance."""
@@ -205,7 +223,8 @@ def test_durations_read_with_three_digits(ns, expected):
 
 
 @pytest.mark.parametrize(
-    ("share", "expected"), [(0, "0.00 %"), (0.00001, "<0.01 %"), (0.25, "25.00 %"), (0.99999, ">99.99 %"), (1, "100.00 %")]
+    ("share", "expected"),
+    [(0, "0.00 %"), (0.00001, "<0.01 %"), (0.25, "25.00 %"), (0.99999, ">99.99 %"), (1, "100.00 %")],
 )
 def test_rare_is_not_never(share, expected):
     """One in a million is not rounded to nothing."""

@@ -67,7 +67,9 @@ def test_reads_are_whole_while_it_is_written(run_dir):
 
     def standing():
         number = next(numbers)
-        return {f"phase{place}": PhaseStanding(f"{number:016x}" * (1 + number % 3), float(number)) for place in range(8)}
+        return {
+            f"phase{place}": PhaseStanding(f"{number:016x}" * (1 + number % 3), float(number)) for place in range(8)
+        }
 
     file = ProcessFile(run_dir, standing)
     file.open()
