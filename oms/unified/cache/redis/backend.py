@@ -81,8 +81,11 @@ class RedisBackend(CacheStorageBackend):
             return self._skip(task)
         client = await self._loops.here()
         try:
-            async with asyncio.timeout(self._deadline_s if task.bounded else None):
-                return await self._walk(task.steps, client)
+            if task.bounded:
+                async with asyncio.timeout(self._deadline_s), client.turns:
+                    return await self._walk(task.steps, client, None)
+            async with client.turns:
+                return await self._walk(task.steps, client, self._deadline_s)
         except FAULTS as fault:
             return self._fail(task, fault)
         except asyncio.CancelledError:
@@ -90,12 +93,13 @@ class RedisBackend(CacheStorageBackend):
             self._lose(task)
             raise
 
-    async def _walk(self, steps: Steps, client: LoopClient) -> Any:
+    async def _walk(self, steps: Steps, client: LoopClient, each_s: float | None) -> Any:
         reply: Any = None
         try:
             while True:
                 name, *arguments = steps.send(reply)
-                reply = await getattr(client, name)(*arguments)
+                async with asyncio.timeout(each_s):
+                    reply = await getattr(client, name)(*arguments)
         except StopIteration as done:
             return done.value
 
