@@ -53,8 +53,9 @@ def broken_links(page: Path) -> list[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links(page: Path) -> None:
     """Every link within the repository leads to a file, and every fragment to a heading."""
+    broken = broken_links(page)
 
-    assert [] == broken_links(page)
+    assert [] == broken, "\n".join(broken)
 
 
 def test_broken_links_are_seen(tmp_path: Path) -> None:
