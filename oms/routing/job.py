@@ -5,16 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextvars import Context
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from oms.domain.observation import Facts, Observation, Outcome, Raised, Returned, Uncomparable
 from oms.domain.phase import Operation
 from oms.domain.stage import Effect, Side, Stage
 from oms.routing.snapshot import opened
+from oms.routing.state import SeamState
 from oms.routing.tally import Cell
-
-if TYPE_CHECKING:
-    from oms.routing.state import SeamState
 
 
 class Job:

@@ -7,15 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from oms.domain.observation import Disposition
 from oms.domain.phase import Operation
 from oms.domain.record import Place
 from oms.domain.stage import Side, Stage, authorities, written_sides
-from oms.routing.async_lane import AsyncLanes
 from oms.routing.binding import Binding
 from oms.routing.guard import HardFail
 from oms.routing.judge import Judge
 from oms.routing.keys import KeyBook
-from oms.routing.lane import SyncLane
 from oms.routing.repairs import Repairs
 from oms.routing.tally import Cell, Ledger
 
@@ -31,6 +30,24 @@ class Hall(Protocol):
 
     def hard_failed(self, state: SeamState, operation: Operation) -> None:
         """The hard-fail guard of *state* tripped."""
+
+
+class Lane(Protocol):
+    """Where a call leaves what is to be compared."""
+
+    def refuses(self) -> Disposition | None:
+        """Return why a read is not shadowed now, None if it is."""
+
+    def put(self, job: Any) -> None:
+        """Leave *job*. Never waits."""
+
+
+class LanesByLoop(Protocol):
+    """The lanes of one seam, one for each event loop."""
+
+    def here(self) -> Lane:
+        """Return the lane of the running loop."""
+        ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,8 +68,8 @@ class SeamState:
     repairs: Repairs
     judge: Judge
     guard: HardFail
-    lane: SyncLane
-    async_lanes: AsyncLanes
+    lane: Lane
+    async_lanes: LanesByLoop
     possible: frozenset[Stage] = frozenset()
     is_checked: bool = False
     is_by_operation: bool = False

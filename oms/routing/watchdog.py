@@ -33,10 +33,8 @@ class InFlight:
 class Watchdog:
     """One daemon thread per runtime, started by the first call or lane that needs it."""
 
-    def __init__(
-        self, seams: Callable[[], list[SeamState]], on_hang: Callable[[InFlight], None], each_tick: Callable[[], None]
-    ) -> None:
-        self._seams = seams
+    def __init__(self, on_hang: Callable[[InFlight], None], each_tick: Callable[[float], None]) -> None:
+        """Call *on_hang* once for each call past its deadline, and *each_tick* with the seconds of the performance counter."""
         self._on_hang = on_hang
         self._each_tick = each_tick
         self.reset()
@@ -85,7 +83,4 @@ class Watchdog:
                 call.is_delayed = True
                 call.cell.count("delayed")
                 self._on_hang(call)
-        self._each_tick()
-        for state in self._seams():
-            state.lane.check(now_s)
-            state.async_lanes.check()
+        self._each_tick(now_s)
