@@ -98,18 +98,23 @@ class Job:
         self.cell.shadowed(outcome, reason, durations)
 
     def _facts(self) -> Facts:
-        written_s, arguments, keys_written = self.state.keys.last_write(self.key)
-        if self.operation.effect is Effect.WRITES:
-            written_s, arguments = self.began_s, self.written
+        keys = self.state.keys
+        last = keys.last_write(self.key)
+        is_write = self.operation.effect is Effect.WRITES
+        if is_write or last is None:
+            written_s, arguments = self.began_s if is_write else None, self.written
+        else:
+            written_s, arguments = last.at_s, last.arguments
         return Facts(
-            self.operation.name,
-            self.stage,
-            self.control,
-            self.began_s,
-            time.perf_counter(),
-            written_s,
-            arguments,
-            keys_written,
+            operation=self.operation.name,
+            stage=self.stage,
+            control=self.control,
+            read_s=self.began_s,
+            compared_s=time.perf_counter(),
+            written_s=written_s,
+            write=arguments,
+            keys_written=keys.keys_written,
+            fuller=keys.fuller,
         )
 
 

@@ -208,7 +208,7 @@ class Write:
     def _acknowledge(self, job: Job, key: str | None) -> None:
         """Both sides have been asked: remember what was written, and leave the comparison to the lane unless it is plain."""
         if isinstance(job.candidate, Returned):
-            self._state.keys.wrote(key, job.written)
+            self._state.keys.wrote(key, job.written, removes=self._operation.removes)
         if job.fault is None and _is_plainly_equal(job.observation, job.candidate):
             self._count_match(job)
             return
