@@ -28,7 +28,7 @@ def folders_of(arguments: argparse.Namespace) -> Folders:
         return Folders(Path(flags), Path(var))
     from oms.unified.config.settings import OmsSettings
 
-    settings = OmsSettings()
+    settings = OmsSettings.read()
     return Folders(Path(flags or settings.flags), Path(var or settings.var))
 
 
@@ -38,7 +38,7 @@ def wants_colour(stream: TextIO) -> bool:
         return False
     from oms.unified.config.settings import OmsSettings
 
-    return not OmsSettings().no_color
+    return not OmsSettings.read().no_color
 
 
 def switchboard(folders: Folders, *, warn: Callable[[str], None]) -> Switchboard:
