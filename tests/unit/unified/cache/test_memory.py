@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import os
 import sys
 import threading
 from collections import OrderedDict
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 
 from oms.unified.cache import MISSING, CacheConfigInvalid, MemoryBackend
 
-from .conftest import FakeClock
+from .conftest import FakeClock, exit_code_of_child
 
 
 @pytest.mark.parametrize("size", [0, -1])
@@ -309,11 +308,4 @@ def test_fork_while_locked() -> None:
     backend = MemoryBackend(10)
     backend.set_sync("k", "v", None)
     with backend._lock:
-        pid = os.fork()
-        if pid == 0:  # pragma: no cover - in the child
-            threading.Thread(target=os._exit, args=(0 if backend.get_sync("k") == "v" else 1,)).start()
-            threading.Event().wait(10)
-            os._exit(2)
-    _, status = os.waitpid(pid, 0)
-
-    assert 0 == os.waitstatus_to_exitcode(status)
+        assert 0 == exit_code_of_child(lambda: backend.get_sync("k") == "v")
