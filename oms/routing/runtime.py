@@ -25,7 +25,7 @@ from oms.routing.bound import Bound
 from oms.routing.capped import CappedDecision, highest
 from oms.routing.epoch import Epoch
 from oms.routing.lane import LaneLimits
-from oms.routing.scopes import CURRENT, Scope, context_of
+from oms.routing.scopes import CURRENT, Scope
 from oms.routing.state import SeamState
 from oms.routing.tally import Cell, Ledger
 from oms.routing.watchdog import InFlight, Watchdog
@@ -151,7 +151,7 @@ class Runtime:
             targeting_key: What canaries are sticky on.
             attributes: Further facts for the flag's targeting.
         """
-        return Scope(self, context_of(targeting_key, attributes))
+        return Scope(self, targeting_key, attributes)
 
     def carry(self, function: Callable[Q, R]) -> Callable[Q, R]:
         """Return *function* to be called in another thread within the scope that is open here; itself if none is."""
@@ -250,6 +250,7 @@ class Runtime:
     def _each_tick(self, now_s: float) -> None:
         if self._allowance.is_spent:
             self._allowance.refill()
+        self._ledger.fold()
         for bound in list(self._bound.values()):
             bound.lane.check(now_s)
             bound.async_lanes.check()
