@@ -227,6 +227,10 @@ class Runtime:
         """That call has ended."""
         self._watchdog.leave(token)
 
+    def watch(self) -> None:
+        """See to it that the watchdog runs: a forked child begins without one."""
+        self._watchdog.start()
+
     def hard_failed(self, state: SeamState, operation: Operation) -> None:
         """Unified failed alone too often: live > shadow in this process."""
         seam, reason = state.binding.seam, "unified raised where legacy answers"

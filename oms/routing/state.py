@@ -28,6 +28,9 @@ class Hall(Protocol):
     def leave(self, token: Any) -> None:
         """That call has ended."""
 
+    def watch(self) -> None:
+        """Something may hang from now on: see to it that somebody watches, in this process."""
+
     def hard_failed(self, state: SeamState, operation: Operation) -> None:
         """The hard-fail guard of *state* tripped."""
 
