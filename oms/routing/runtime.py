@@ -136,9 +136,10 @@ class Runtime:
                 for bound in self._bound.values():
                     bound.begin_anew()
             self._published = table
+            published = Epoch(table)
             for name, phase in self.phases().items():
                 cap = self._caps.get(name)
-                if cap is not None and name in table.phases and highest(table.phases[name]).rank <= cap.rank:
+                if cap is not None and highest(published.decision(phase)).rank <= cap.rank:
                     # The flag has caught up with the guard: the latch has done its work.
                     del self._caps[name]
                     self._reset_guards(phase)
@@ -210,11 +211,15 @@ class Runtime:
 
     def scope_closed(self, epoch: Epoch) -> None:
         """React to the end of the last scope that held *epoch*."""
-        self.scope_rejoined()
-
-    def scope_rejoined(self) -> None:
-        """Build the plans again: the scopes that hold an older table are others than before."""
         with self._lock:
+            self._replan_all()
+
+    def scope_rejoined(self, epoch: Epoch) -> None:
+        """React to work that is carried on within a scope of *epoch*, which nobody may have held in between."""
+        with self._lock:
+            oldest = self._oldest()
+            first = epoch if any(later is oldest for later in epoch.since()) else oldest
+            self._held = [held for held in first.since() if held is not self.current]
             self._replan_all()
 
     def enter(self, state: SeamState, operation: Operation, cell: Cell, side: Side) -> InFlight:
@@ -244,9 +249,10 @@ class Runtime:
         if call.side is Side.LEGACY:
             _LOG.error("%s: %s, and there is no way back from legacy", seam.full_name, reason)
             return
-        served = highest(self.current.decision(seam.phase))
-        cap = rollback_target(served, writes=seam.phase.writes) or served
-        if operation.effect is Effect.WRITES and served.rank <= Stage.SHADOW.rank:
+        # From where the call was made, not from what is served: of several that hang the first may have tripped it already.
+        at = Stage(call.cell.place.stage)
+        cap = rollback_target(at, writes=seam.phase.writes) or at
+        if operation.effect is Effect.WRITES and at.rank <= Stage.SHADOW.rank:
             # One stage down would still write to the side that hangs.
             cap = Stage.OFF
         self.trip(seam.phase, cap, seam=seam.name, operation=operation.name, guard="watchdog", reason=reason)
@@ -270,10 +276,10 @@ class Runtime:
 
     def _put_in_force(self) -> None:
         """Publish an epoch of the published table under the caps of this process."""
-        phases = dict(self._published.phases)
-        for name, cap in self._caps.items():
-            if name in phases:
-                phases[name] = CappedDecision(phases[name], cap)
+        phases, published = dict(self._published.phases), Epoch(self._published)
+        for name, phase in self.phases().items():
+            if (cap := self._caps.get(name)) is not None:
+                phases[name] = CappedDecision(published.decision(phase), cap)
         epoch, previous = Epoch(DecisionTable(phases)), self.current
         previous.next = epoch
         self._held.append(previous)
