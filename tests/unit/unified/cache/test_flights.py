@@ -68,6 +68,7 @@ def test_keys_do_not_wait_for_each_other(cache: UnifiedCache) -> None:
 
 def test_exception_goes_to_all_threads(cache: UnifiedCache, eventually: Callable[..., Any]) -> None:
     """What the loader raises goes to everybody who waits; the next call loads again."""
+
     def fail() -> None:
         raise LookupError("upstream")
 
@@ -84,6 +85,7 @@ def test_exception_goes_to_all_threads(cache: UnifiedCache, eventually: Callable
 
 def test_interrupted_leader(cache: UnifiedCache, eventually: Callable[..., Any]) -> None:
     """An interrupt of the leader's thread is its own: a follower takes over and loads."""
+
     def interrupt() -> None:
         raise SystemExit
 

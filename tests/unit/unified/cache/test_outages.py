@@ -68,8 +68,16 @@ def test_stopped_server(cache: Any, own_redis: RedisServer) -> None:
     first = cache.get("k")
     waited = time.monotonic() - begin
     begin = time.monotonic()
-    answers = [cache.get("k"), cache.exists("k"), cache.get_many(["k", "l"]), cache.set("k", 2), cache.set_many({"a": 1, "b": 2}),
-               cache.delete("k"), cache.clear(), cache.get_or_set("k", lambda: "loaded")]
+    answers = [
+        cache.get("k"),
+        cache.exists("k"),
+        cache.get_many(["k", "l"]),
+        cache.set("k", 2),
+        cache.set_many({"a": 1, "b": 2}),
+        cache.delete("k"),
+        cache.clear(),
+        cache.get_or_set("k", lambda: "loaded"),
+    ]
     asked = time.monotonic() - begin
     counts = cache.stats().counts
 
@@ -105,8 +113,10 @@ def test_overwritten_value_stays_away(  # noqa: PLR0917 - fixtures and parameter
     own_redis.save()
     own_redis.pause() if fail == "stopped" else own_redis.kill()
     writes: dict[str, Callable[[], Any]] = {
-        "set": lambda: cache.set("k", "new"), "set_many": lambda: cache.set_many({"k": "new", "l": "new"}),
-        "delete": lambda: cache.delete("k"), "ttl of 0": lambda: cache.set("k", "new", ttl=0),
+        "set": lambda: cache.set("k", "new"),
+        "set_many": lambda: cache.set_many({"k": "new", "l": "new"}),
+        "delete": lambda: cache.delete("k"),
+        "ttl of 0": lambda: cache.set("k", "new", ttl=0),
     }
     writes[write]()
     own_redis.resume() if fail == "stopped" else own_redis.start()
@@ -117,7 +127,9 @@ def test_overwritten_value_stays_away(  # noqa: PLR0917 - fixtures and parameter
 
     assert "old" not in seen
     assert ("old", "old") == (cache.get("untouched"), other.get("untouched"))
-    assert False is bool(cache.storage._outage.debts() if isinstance(cache, UnifiedCache) else cache._cache.storage._outage.debts())
+    assert False is bool(
+        cache.storage._outage.debts() if isinstance(cache, UnifiedCache) else cache._cache.storage._outage.debts()
+    )
 
 
 @pytest.mark.parametrize("lost", ["clear", "too many"])
@@ -167,11 +179,20 @@ def test_strict(build: Build, own_redis: RedisServer, clock: FakeClock) -> None:
     cache = build(strict=True)
     cache.set("k", 1)
     own_redis.kill()
-    calls = [lambda: cache.get("k"), lambda: cache.set("k", 1), lambda: cache.delete("k"), lambda: cache.exists("k"),
-             lambda: cache.get_many(["k"]), cache.clear, lambda: cache.get_or_set("k", int)]
+    calls = [
+        lambda: cache.get("k"),
+        lambda: cache.set("k", 1),
+        lambda: cache.delete("k"),
+        lambda: cache.exists("k"),
+        lambda: cache.get_many(["k"]),
+        cache.clear,
+        lambda: cache.get_or_set("k", int),
+    ]
     for number, call in enumerate(calls):
         found = "ConnectionError" if number == 0 else "Redis, failing a moment ago"
-        with pytest.raises(CacheUnavailable, match=rf"^cache 'n': \w+: found {found}, wanted an answer of Redis; see") as refused:
+        with pytest.raises(
+            CacheUnavailable, match=rf"^cache 'n': \w+: found {found}, wanted an answer of Redis; see"
+        ) as refused:
             call()
         assert own_redis.url not in str(refused.value)
     own_redis.start()

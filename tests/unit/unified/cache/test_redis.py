@@ -215,10 +215,12 @@ def test_cancelled_calls_mix_up_nothing(build: Build) -> None:
             tasks = [asyncio.create_task(cache.aget(str(k))) for k in range(5)]
             for _ in range(n % 7):
                 await asyncio.sleep(0)
-            for task in tasks[n % 3::2]:
+            for task in tasks[n % 3 :: 2]:
                 task.cancel()
             answers = await asyncio.gather(*tasks, return_exceptions=True)
-            wrong += sum(answer != k for k, answer in enumerate(answers) if not isinstance(answer, asyncio.CancelledError))
+            wrong += sum(
+                answer != k for k, answer in enumerate(answers) if not isinstance(answer, asyncio.CancelledError)
+            )
         return wrong
 
     assert 0 == asyncio.run(main())
@@ -285,7 +287,9 @@ def test_threads(build: Build) -> None:
 def test_through_the_registry(redis_server: RedisServer) -> None:
     """A registry builds it from its config, under the cache's name as namespace."""
     registry = CacheRegistry()
-    cache = registry.get_cache("types", {"backend": "redis", "url": redis_server.url, "ttl": 60, "deadline_ms": PATIENT_MS})
+    cache = registry.get_cache(
+        "types", {"backend": "redis", "url": redis_server.url, "ttl": 60, "deadline_ms": PATIENT_MS}
+    )
     cache.set("k", 1)
 
     assert ["oms:types:k"] == redis_server.keys()
