@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from oms.domain.decision import DecisionTable, FixedDecision
 from oms.domain.observation import Disposition, Outcome
 from oms.domain.phase import Phase, Seam, reads
-from oms.domain.stage import Side, Stage
+from oms.domain.stage import Stage
 from oms.routing import LaneLimits, Runtime
 
 DEADLINE_S = 0.15
@@ -27,7 +27,7 @@ class Ask(Protocol):
     def ask(self, value: Any) -> Any:
         """Return what the side makes of *value*."""
 
-    @reads(rescue=True, deadline_s=DEADLINE_S)
+    @reads(rescue=True, deadline_s=DEADLINE_S, errors={"Refused": ("code",)}, values=frozenset({"shown"}))
     async def aask(self, value: Any) -> Any:
         """Return what the side makes of *value*, after a while."""
 
@@ -116,6 +116,12 @@ def until(condition: Callable[[], Any], limit_s: float = 15.0) -> None:
         pause.wait(0.001)
 
 
+def until_too_late() -> None:
+    """Wait until every call made so far is past its deadline."""
+    end = time.perf_counter() + DEADLINE_S
+    until(lambda: time.perf_counter() > end)
+
+
 def counts(runtime: Runtime, operation: str | None = None) -> Counter[str]:
     """Return every count so far by name, of one *operation* or of all."""
     found: Counter[str] = Counter()
@@ -145,6 +151,3 @@ def assert_sums(runtime: Runtime, calls: int) -> None:
     assert calls == sum(found[str(disposition)] for disposition in Disposition)
     assert found["shadowed"] == sum(found[str(outcome)] for outcome in Outcome)
     assert found["uncomparable"] == sum(count for name, count in found.items() if name.startswith("uncomparable."))
-
-
-BOTH = tuple(Side)
