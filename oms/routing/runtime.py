@@ -295,7 +295,7 @@ class Runtime:
 
     def _note_applied(self, phase: Phase) -> None:
         digest = self.current.decision(phase).digest
-        if self._applied.get(phase.name, ("", 0.0))[0] != digest:
+        if self._applied.get(phase.name, (None, 0.0))[0] != digest:
             self._applied[phase.name] = (digest, time.time())
 
     def _replan_all(self, *, but_keep: Epoch | None = None) -> None:

@@ -16,8 +16,8 @@ from oms.routing import LaneLimits, Runtime
 
 DEADLINE_S = 0.15
 
-AMPLE = LaneLimits(cpu_share=50.0)
-"""Limits under which nothing is sampled out, however slow the machine."""
+AMPLE = LaneLimits(cpu_share=50.0, block_s=60.0)
+"""Limits under which nothing is sampled out or paused, however slow the machine."""
 
 
 class Ask(Protocol):

@@ -123,17 +123,25 @@ def test_lane_comes_back_after_its_rest() -> None:
 
 def test_cpu_allowance() -> None:
     """Above the allowance reads are sampled out, and taken again when it has filled up."""
+    is_burning = True
 
     def burn(value: Any) -> Any:
-        until_s = time.thread_time() + 0.03
-        while time.thread_time() < until_s:
+        end = time.thread_time() + 0.04 * is_burning
+        while time.thread_time() < end:
             pass
         return value
 
-    runtime, facade = probe(Answers(), Answers(burn), limits=LaneLimits(cpu_share=0.5))
-    until(lambda: facade.ask(1) and counts(runtime)["sampled_out"])
-    compared = counts(runtime)["matched"]
-    until(lambda: facade.ask(1) and counts(runtime)["matched"] > compared)
+    def is_sampled_out() -> bool:
+        before = counts(runtime)
+        facade.ask(1)
+        until(lambda: counts(runtime) != before)
+        return bool(counts(runtime)["sampled_out"])
+
+    runtime, facade = probe(Answers(), Answers(burn), limits=LaneLimits(cpu_share=0.2))
+    until(is_sampled_out)
+    is_burning = False
+    shadowed = counts(runtime)["shadowed"]
+    until(lambda: facade.ask(1) and counts(runtime)["shadowed"] > shadowed)
     runtime.stop(10)
     found = counts(runtime)
 
