@@ -104,9 +104,9 @@ def test_locked_journal(fleet: Fleet) -> None:
         wait_until(lambda: 10 == _so_far(fleet), "the journal is there")
         other = sqlite3.connect(fleet.var / "journal.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
-        worker.command.wait_for_line(containing="the lock, which another program holds")
         for _ in range(505):
             worker.ancestors()
+        worker.command.wait_for_line(containing="the lock, which another program holds")
         # In dualwrite a read is not compared, and counted elsewhere.
         flipped = fleet.oms("rollback", "cache")
         other.execute("ROLLBACK")
