@@ -62,10 +62,8 @@ def test_unified_raises_in_live(fleet: Fleet, workers: list[Worker], fault: Path
     assert (3, "shadow") == (code, status["phases"]["cache"]["tripped"])
     assert "x  tripped" in screen
     assert f"a guard put shadow in force in pid {odd.pid};" in " ".join(screen.split())
-    assert (3, f"pid {odd.pid} has tripped to shadow") == (
-        refused.returncode,
-        f"pid {odd.pid} has tripped to shadow" * (f"pid {odd.pid} has tripped to shadow" in refused.stderr),
-    )
+    assert 3 == refused.returncode
+    assert f"pid {odd.pid} has tripped to shadow" in refused.stderr
     assert (2, 2) == (report["processes"], report["acknowledged"])
     assert 0 == fleet.status()[0]
     wait_until(lambda: fleet.total("rescued", stage="live") >= 15, "rescues are in the journal")
