@@ -22,7 +22,7 @@ from oms.domain.standing import PhaseStanding
 from oms.routing.allowance import CpuAllowance
 from oms.routing.binding import bind
 from oms.routing.bound import Bound
-from oms.routing.capped import CappedDecision, highest
+from oms.routing.capped import Caps, highest
 from oms.routing.epoch import Epoch
 from oms.routing.lane import LaneLimits
 from oms.routing.scopes import CURRENT, Scope
@@ -72,7 +72,7 @@ class Runtime:
         self.current = Epoch(self._published)
         self._held: list[Epoch] = []
         self._applied: dict[str, tuple[str, float]] = {}
-        self._caps: dict[str, Stage] = {}
+        self._caps = Caps()
         self._watchdog = Watchdog(self._hung, self._each_tick)
         _reset_after_fork(self)
 
@@ -137,13 +137,8 @@ class Runtime:
                 for bound in self._bound.values():
                     bound.begin_anew()
             self._published = table
-            published = Epoch(table)
-            for name, phase in self.phases().items():
-                cap = self._caps.get(name)
-                if cap is not None and highest(published.decision(phase)).rank <= cap.rank:
-                    # The flag has caught up with the guard: the latch has done its work.
-                    del self._caps[name]
-                    self._reset_guards(phase)
+            for phase in self._caps.let_go(table, self.phases().values()):
+                self._reset_guards(phase)
             self._put_in_force(is_first=is_first)
 
     def scope(self, *, targeting_key: str | None = None, attributes: Mapping[str, object] | None = None) -> Scope:
@@ -166,16 +161,10 @@ class Runtime:
             served = highest(self.current.decision(phase))
             if served.rank <= cap.rank:
                 return
-            self._caps[phase.name] = cap
+            self._caps.hold(phase, cap)
             self._ledger.trip(Trip(phase.name, seam, operation, guard, served.value, cap.value, reason, time.time()))
-            _LOG.error(
-                "phase %s: %s tripped at %s, this process serves %s: %s",
-                phase.name,
-                guard,
-                served.value,
-                cap.value,
-                reason,
-            )
+            told = "phase %s: %s tripped at %s, this process serves %s: %s"
+            _LOG.error(told, phase.name, guard, served.value, cap.value, reason)
             self._put_in_force()
 
     # -- what the journal and the process file ask for
@@ -277,11 +266,7 @@ class Runtime:
 
     def _put_in_force(self, *, is_first: bool = False) -> None:
         """Publish an epoch of the published table under the caps of this process."""
-        phases, published = dict(self._published.phases), Epoch(self._published)
-        for name, phase in self.phases().items():
-            if (cap := self._caps.get(name)) is not None:
-                phases[name] = CappedDecision(published.decision(phase), cap)
-        epoch, previous = Epoch(DecisionTable(phases)), self.current
+        epoch, previous = Epoch(self._caps.over(self._published, self.phases().values())), self.current
         previous.next = epoch
         self._held.append(previous)
         if not is_first:
@@ -313,7 +298,7 @@ class Runtime:
         states = [state for state in self._states() if state.binding.seam.phase is phase]
         older = [epoch for epoch in self._held if epoch.decision(phase).digest != digest]
         began = [at for epoch in older for at in list(epoch.scopes.values())]
-        cap = self._caps.get(phase.name)
+        cap = self._caps.get(phase)
         return PhaseStanding(
             digest=digest,
             applied_at=applied_at,
