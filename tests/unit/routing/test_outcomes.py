@@ -386,6 +386,10 @@ def fail_in(*names: str) -> Callable[[str, str | None], None]:
 def test_censored() -> None:
     """An async unified read in live that was cut has no answer to compare; one that times out by itself has."""
 
+    async def time_out(value: Any) -> Any:
+        await asyncio.sleep(0)
+        raise TimeoutError("redis")
+
     async def hang(value: Any) -> Any:
         await asyncio.Event().wait()
 
@@ -397,6 +401,7 @@ def test_censored() -> None:
     for unified, expected in (
         (Answers(adoes=hang), {"uncomparable": 1, "uncomparable.censored": 1}),
         (Answers(raising(TimeoutError("redis"))), {"mismatched": 1}),
+        (Answers(adoes=time_out), {"mismatched": 1}),
     ):
         runtime, facade = probe(returning("legacy"), unified, Stage.LIVE)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 import itertools
 import json
@@ -130,18 +131,14 @@ def test_carried_without_being_entered() -> None:
 
 
 def test_used_again() -> None:
-    """A scope object that is used for a second unit of work begins with the table of then."""
+    """A scope object that is used for a second unit of work begins with the table of then, whatever the first one had pinned."""
     runtime, ask = probe_at(Stage.OFF)
     scope = runtime.scope()
-    with scope, runtime.scope():
-        pass
-    with scope:
-        runtime.publish(at(Stage.COMPLETE))
-        first = ask()
-    with scope, runtime.scope():
-        pass
     with scope:
         runtime.publish(at(Stage.LIVE))
+        first = ask()
+    with scope:
+        runtime.publish(at(Stage.COMPLETE))
 
         assert ("legacy", "unified") == (first, ask())
     runtime.stop(5)
@@ -441,6 +438,43 @@ def test_closed_elsewhere() -> None:
 
     assert runtime.standing()["probe"].oldest_scope_at is None
     assert "unified" == ask()
+
+
+class Watched:
+    """A decision that calls back while its table is being put in force."""
+
+    digest, split, by_operation, default = "watched", None, False, Stage.COMPLETE
+
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self._callback = callback
+
+    @property
+    def stages(self) -> frozenset[Stage]:
+        """Everybody at complete."""
+        self._callback()
+        return frozenset({Stage.COMPLETE})
+
+    def decide(self, context: EvaluationContext, seam: str, operation: str) -> Stage:
+        """Return the one stage."""
+        return Stage.COMPLETE
+
+
+def test_scope_that_begins_while_a_flip_is_put_in_force() -> None:
+    """Whatever the moment at which a scope begins, its first calls go by the same table as its later ones."""
+    runtime, ask = probe_at(Stage.OFF)
+    scopes: list[tuple[contextvars.Context, str]] = []
+
+    def begin() -> None:
+        context = contextvars.Context()
+        context.run(runtime.scope().__enter__)
+        scopes.append((context, context.run(ask)))
+
+    runtime.publish(at(Stage.OFF))
+    runtime.publish(DecisionTable.of(probe=Watched(begin)))
+    answers = {(first, context.run(ask)) for context, first in scopes}
+
+    assert {("legacy", "legacy"), ("unified", "unified")} >= answers
+    assert ("legacy", "legacy") in answers
 
 
 def test_flips_while_scopes_open_and_close() -> None:

@@ -411,9 +411,10 @@ def test_write_within_a_candidate() -> None:
     assert_sums(runtime, 3)
 
 
-def test_stand_in_forgets_too() -> None:
+@IS_ASYNC
+def test_stand_in_forgets_too(is_async: bool) -> None:
     """A side that stands in for one that cannot forget has itself forgotten what it owes."""
-    scene = Scene(Stage.DUALWRITE)
+    scene = Scene(Stage.DUALWRITE, is_async)
     scene.do("set", "k", "old")
     failing(scene.unified, "set", "forget")
     scene.do("set", "k", "newer")
