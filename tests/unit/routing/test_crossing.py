@@ -316,3 +316,27 @@ def test_scope_over_several_flips() -> None:
             assert outside in (None, number)
     assert scene.cache.get("k") in (None, 5)
     scene.runtime.stop(5)
+
+
+@pytest.mark.parametrize(
+    ("began", "now", "order"),
+    [
+        (Stage.OFF, Stage.DUALWRITE, ["legacy", "unified"]),
+        (Stage.OFF, Stage.COMPLETE, ["legacy", "unified"]),
+        (Stage.SHADOW, Stage.COMPLETE, ["legacy", "unified"]),
+        (Stage.RAMPDOWN, Stage.COMPLETE, ["unified", "legacy"]),
+    ],
+)
+def test_write_in_an_older_scope(began: Stage, now: Stage, order: list[str]) -> None:
+    """A write inside a scope goes to the sides of its pinned stage and of the current one; the pinned stage says who answers."""
+    scene = Scene(began)
+    called: list[str] = []
+    with scene.runtime.scope(targeting_key="a"):
+        scene.flip(now)
+        scene.legacy.before = lambda name, key: called.append("legacy") if name == "set" else None
+        scene.unified.before = lambda name, key: called.append("unified") if name == "set" else None
+        scene.cache.set("k", 1)
+
+    assert order == called
+    assert {"k": 1} == scene.legacy.values == scene.unified.values
+    scene.runtime.stop(5)
