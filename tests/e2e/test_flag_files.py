@@ -73,14 +73,15 @@ def test_broken_flag_file(fleet: Fleet, serving: Worker, break_it: Callable[[Pat
     shutil.copy2(fleet.file, backup)
     told = len(serving.command.lines_so_far(containing=str(fleet.file)))
     break_it(fleet.file)
-    complaint = serving.command.wait_for_line(containing=f"phase 'cache': {fleet.file}")
+    serving.command.wait_for_line(containing=f"phase 'cache': {fleet.file}")
     code, status = fleet.status()
 
     assert "shadow" == serving.stage()
     assert ["Organization", "Place", "Thing"] == serving.ancestors("LocalBusiness")
-    # While that command ran the file was looked at some twenty times.
-    assert [complaint] == serving.command.lines_so_far(containing=str(fleet.file))[told:]
-    assert WHERE_FOUND_WANTED_MEND.fullmatch(complaint), complaint
+    # While that command ran the file was looked at some twenty times. A break of two steps may have been seen at both.
+    complaints = serving.command.lines_so_far(containing=str(fleet.file))[told:]
+    assert len(complaints) == len(set(complaints)) <= 2
+    assert WHERE_FOUND_WANTED_MEND.fullmatch(complaints[-1]), complaints
     assert (3, "file, cache: last-good") == (code, status["source"])
     assert {"shadow": 10_000} == status["phases"]["cache"]["split"]
 
