@@ -211,5 +211,5 @@ def test_declared_default_until_published() -> None:
     seam = phase.seam("things", port=Port)
     runtime.bind(seam, legacy=Good(), unified=unified)
 
-    assert runtime.facade(seam)._plan.get == unified.get  # type: ignore[attr-defined]  # the facade's own slot
+    assert runtime.facade(seam)._plan.get == unified.get  # the facade's own slot
     assert "default" == runtime.standing()["probe"].digest

@@ -106,7 +106,7 @@ def test_direct_call(stage: Stage, side: Side) -> None:
     """At off and complete the plan holds the side's own bound methods, and nothing is counted."""
     legacy, unified = MapSide(), MapSide()
     runtime = runtime_with(legacy, unified, stage)
-    plan: Any = runtime.facade(TYPES)._plan  # type: ignore[attr-defined]  # the facade's own slot
+    plan: Any = runtime.facade(TYPES)._plan  # the facade's own slot
     own = {Side.LEGACY: legacy, Side.UNIFIED: unified}[side]
     runtime.facade(TYPES).get("k")
 
