@@ -15,6 +15,7 @@ from oms.domain.stage import Stage
 from oms.routing import LaneLimits, Runtime
 
 DEADLINE_S = 0.15
+"""How long a candidate may take at the hasty ports; at the others it is longer than any machine is busy."""
 
 AMPLE = LaneLimits(cpu_share=50.0, block_s=60.0)
 """Limits under which nothing is sampled out or paused, however slow the machine."""
@@ -23,17 +24,41 @@ AMPLE = LaneLimits(cpu_share=50.0, block_s=60.0)
 class Ask(Protocol):
     """Asks a side."""
 
-    @reads(rescue=True, deadline_s=DEADLINE_S, errors={"Refused": ("code",)}, values=frozenset({"shown"}))
+    @reads(rescue=True, deadline_s=10, errors={"Refused": ("code",)}, values=frozenset({"shown"}))
     def ask(self, value: Any) -> Any:
         """Return what the side makes of *value*."""
 
-    @reads(rescue=True, deadline_s=DEADLINE_S, errors={"Refused": ("code",)}, values=frozenset({"shown"}))
+    @reads(rescue=True, deadline_s=10, errors={"Refused": ("code",)}, values=frozenset({"shown"}))
+    async def aask(self, value: Any) -> Any:
+        """Return what the side makes of *value*, after a while."""
+
+
+class HastyAsk(Protocol):
+    """Asks a side, and not for long."""
+
+    @reads(rescue=True, deadline_s=DEADLINE_S)
+    def ask(self, value: Any) -> Any:
+        """Return what the side makes of *value*."""
+
+    @reads(rescue=True, deadline_s=DEADLINE_S)
     async def aask(self, value: Any) -> Any:
         """Return what the side makes of *value*, after a while."""
 
 
 class AskAlone(Protocol):
     """Asks a side where nobody may stand in."""
+
+    @reads(deadline_s=10)
+    def ask(self, value: Any) -> Any:
+        """Return what the side makes of *value*."""
+
+    @reads(deadline_s=10)
+    async def aask(self, value: Any) -> Any:
+        """Return what the side makes of *value*, after a while."""
+
+
+class HastyAlone(Protocol):
+    """Asks a side where nobody may stand in, and not for long."""
 
     @reads(deadline_s=DEADLINE_S)
     def ask(self, value: Any) -> Any:
@@ -46,7 +71,9 @@ class AskAlone(Protocol):
 
 PROBE = Phase("probe")
 ASK = PROBE.seam("ask", port=Ask)
+HASTY = PROBE.seam("ask", port=HastyAsk)
 ALONE = PROBE.seam("alone", port=AskAlone)
+HASTY_ALONE = PROBE.seam("alone", port=HastyAlone)
 
 
 class Refused(Exception):

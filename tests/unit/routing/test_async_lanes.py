@@ -12,7 +12,7 @@ import pytest
 
 from oms.domain.stage import Stage
 from oms.routing import LaneLimits
-from tests.unit.routing.probe import DEADLINE_S, Answers, assert_sums, counts, outcomes, probe, until
+from tests.unit.routing.probe import DEADLINE_S, HASTY, Answers, assert_sums, counts, outcomes, probe, until
 from tests.unit.routing.sides import run
 
 
@@ -69,7 +69,7 @@ def test_cut_at_the_deadline() -> None:
         await reach(lambda: ended)
         return time.perf_counter() - began
 
-    runtime, facade = probe(Answers(), Answers(adoes=hang))
+    runtime, facade = probe(Answers(), Answers(adoes=hang), seam=HASTY)
     took = run(ask())
 
     assert DEADLINE_S <= took < DEADLINE_S + 2
@@ -95,7 +95,7 @@ def test_raises_while_it_is_cut(error: type[BaseException]) -> None:
 
         assert 2 == await facade.aask(2)
 
-    runtime, facade = probe(Answers(), Answers(adoes=hang))
+    runtime, facade = probe(Answers(), Answers(adoes=hang), seam=HASTY)
     run(ask())
     runtime.stop(5)
 
@@ -111,7 +111,7 @@ def test_waiting_costs_no_allowance() -> None:
         await runtime.adrain()
         await facade.aask(2)
 
-    runtime, facade = probe(Answers(), Answers(adoes=forever), limits=LaneLimits(cpu_share=0.05))
+    runtime, facade = probe(Answers(), Answers(adoes=forever), limits=LaneLimits(cpu_share=0.05), seam=HASTY)
     run(ask())
     runtime.stop(5)
 
@@ -235,7 +235,7 @@ def test_rests_after_many_timeouts() -> None:
         await reach(lambda: 5 == counts(runtime)["timed_out"])
         await facade.aask(5)
 
-    runtime, facade = probe(Answers(), Answers(adoes=forever))
+    runtime, facade = probe(Answers(), Answers(adoes=forever), seam=HASTY)
     run(ask())
     runtime.stop(5)
 
@@ -251,7 +251,7 @@ def test_adrain_has_a_limit() -> None:
         await runtime.adrain(0.02)
         return time.perf_counter() - began
 
-    runtime, facade = probe(Answers(), Answers(adoes=forever))
+    runtime, facade = probe(Answers(), Answers(adoes=forever), seam=HASTY)
 
     assert 0.02 <= run(ask()) < DEADLINE_S
     runtime.stop(5)
@@ -301,6 +301,31 @@ def test_loop_closed_with_tasks_on_it() -> None:
     assert_sums(runtime, 1)
 
 
+def test_loop_closed_before_the_candidate_began() -> None:
+    """The same where the task was made in the loop's very last turn: counted, and nobody is warned of it."""
+
+    async def ask() -> None:
+        await facade.aask(1)
+        end = time.perf_counter() + 0.02
+        while time.perf_counter() < end:
+            pass
+
+    unified = Answers()
+    runtime, facade = probe(Answers(), unified)
+    loop = asyncio.new_event_loop()
+    loop.set_exception_handler(lambda loop, context: None)
+    loop.run_until_complete(ask())
+    lane = runtime._bound["probe", "ask"].async_lanes._last[1]
+
+    assert 1 == len(lane._running)
+    loop.close()
+    del loop, lane
+    until(lambda: outcomes(runtime))
+    gc.collect()
+    assert ([], {"dropped": 1}) == (unified.asked, outcomes(runtime))
+    runtime.stop(5)
+
+
 def test_after_stop() -> None:
     """After stop nothing is left for a loop any more: calls are answered, and dropped from comparison, on old loops and new ones."""
 
@@ -337,7 +362,7 @@ def test_cancellation_is_swallowed() -> None:
         await reach(lambda: swallowed)
         await runtime.adrain()
 
-    runtime, facade = probe(Answers(), Answers(adoes=stubborn))
+    runtime, facade = probe(Answers(), Answers(adoes=stubborn), seam=HASTY)
     run(ask())
     runtime.stop(5)
 

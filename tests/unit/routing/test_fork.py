@@ -15,7 +15,7 @@ import pytest
 
 from oms.domain.stage import Stage
 from oms.seams.cache import TYPES
-from tests.unit.routing.probe import AMPLE, Answers, assert_sums, at, counts, outcomes, probe, raising, until
+from tests.unit.routing.probe import AMPLE, HASTY, Answers, assert_sums, at, counts, outcomes, probe, raising, until
 from tests.unit.routing.sides import Held, MapSide, run, runtime_with, table
 
 LIMIT_S = 20.0
@@ -82,7 +82,7 @@ def test_lanes_start_anew(stage: Stage) -> None:
 
 def test_hang_is_seen_in_the_child() -> None:
     """The child has a watchdog of its own as soon as something may hang: a hung candidate pauses the lane there too."""
-    runtime, facade = probe(Answers(), Answers())
+    runtime, facade = probe(Answers(), Answers(), seam=HASTY)
     facade.ask(1)
     until(lambda: counts(runtime)["matched"])
 

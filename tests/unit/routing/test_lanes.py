@@ -13,6 +13,7 @@ from oms.routing import LaneLimits
 from oms.routing.allowance import CpuAllowance
 from tests.unit.routing.probe import (
     ALONE,
+    HASTY,
     Answers,
     assert_sums,
     at,
@@ -72,7 +73,7 @@ def test_hung_candidate_pauses_its_lane() -> None:
     """While a candidate hangs past its deadline, reads are counted as paused; no second worker is started; then it goes on."""
     gate = Gate()
     unified = Answers(gate.wait)
-    runtime, facade = probe(Answers(), unified)
+    runtime, facade = probe(Answers(), unified, seam=HASTY)
     facade.ask(0)
     assert gate.began.wait(10)
     until(lambda: counts(runtime)["timed_out"])
@@ -95,7 +96,7 @@ def test_lane_rests_after_many_timeouts() -> None:
     """Five timeouts in a row, and the lane rests, without hanging."""
     gate = Gate()
     limits = LaneLimits(cpu_share=50, pause_s=3_600)
-    runtime, facade = probe(Answers(), Answers(gate.wait), limits=limits)
+    runtime, facade = probe(Answers(), Answers(gate.wait), limits=limits, seam=HASTY)
     for value in range(6):
         facade.ask(value)
     until(lambda: counts(runtime)["timed_out"])
@@ -111,7 +112,7 @@ def test_lane_rests_after_many_timeouts() -> None:
 def test_lane_comes_back_after_its_rest() -> None:
     """The rest ends by itself."""
     gate = Gate()
-    runtime, facade = probe(Answers(), Answers(gate.wait), limits=LaneLimits(cpu_share=50, pause_s=0.05))
+    runtime, facade = probe(Answers(), Answers(gate.wait), limits=LaneLimits(cpu_share=50, pause_s=0.05), seam=HASTY)
     for value in range(6):
         facade.ask(value)
     until(lambda: counts(runtime)["timed_out"])
@@ -137,7 +138,7 @@ def test_cpu_allowance() -> None:
         until(lambda: counts(runtime) != before)
         return bool(counts(runtime)["sampled_out"])
 
-    runtime, facade = probe(Answers(), Answers(burn), limits=LaneLimits(cpu_share=0.2))
+    runtime, facade = probe(Answers(), Answers(burn), limits=LaneLimits(cpu_share=0.2, pause_s=0.01))
     until(is_sampled_out)
     is_burning = False
     shadowed = counts(runtime)["shadowed"]
@@ -146,7 +147,6 @@ def test_cpu_allowance() -> None:
     found = counts(runtime)
 
     assert_sums(runtime, found["calls"])
-    assert found["calls"] == found["sampled_out"] + found["shadowed"]
 
 
 def test_allowance_is_shared_and_fills_up() -> None:
@@ -192,7 +192,7 @@ def test_stop_drains() -> None:
 def test_stop_within_its_limit() -> None:
     """What cannot be worked off within the limit is dropped, counted and returned; a call after stop is dropped too."""
     gate = Gate()
-    runtime, facade = probe(Answers(), Answers(gate.wait))
+    runtime, facade = probe(Answers(), Answers(gate.wait), seam=HASTY)
     for value in range(4):
         facade.ask(value)
     assert gate.began.wait(10)

@@ -19,8 +19,9 @@ from oms.seams.cache import TYPES
 from tests.unit.routing.probe import (
     ALONE,
     AMPLE,
-    ASK,
     DEADLINE_S,
+    HASTY,
+    HASTY_ALONE,
     PROBE,
     Answers,
     Ask,
@@ -161,7 +162,7 @@ def test_async_read_is_cut(is_slow_from_the_start: bool) -> None:
         answer = await facade.aask(1)
         return answer, time.perf_counter() - began
 
-    runtime, facade = probe(Answers(lambda value: "legacy"), Answers(adoes=hang), Stage.LIVE)
+    runtime, facade = probe(Answers(lambda value: "legacy"), Answers(adoes=hang), Stage.LIVE, seam=HASTY)
     answer, took = run(timed())
     runtime.stop(5)
 
@@ -175,7 +176,7 @@ def test_cut_and_legacy_raises() -> None:
     async def hang(value: Any) -> Any:
         await asyncio.Event().wait()
 
-    runtime, facade = probe(Answers(raising(Refused)), Answers(adoes=hang), Stage.LIVE)
+    runtime, facade = probe(Answers(raising(Refused)), Answers(adoes=hang), Stage.LIVE, seam=HASTY)
     with pytest.raises(TimeoutError, match=r"no answer within 0\.15 s"):
         run(facade.aask(1))
     runtime.stop(5)
@@ -220,7 +221,7 @@ class Hung:
 
 
 @pytest.mark.parametrize("callers", [1, 5])
-@pytest.mark.parametrize("seam", [ASK, ALONE])
+@pytest.mark.parametrize("seam", [HASTY, HASTY_ALONE])
 def test_hung_read_trips(callers: int, seam: Any, caplog: pytest.LogCaptureFixture) -> None:
     """Sync reads that hang in live take the phase to shadow, no further however many hang; their callers are counted as delayed."""
     hung = Hung(callers, lambda: facade.ask("hung"))
@@ -258,7 +259,7 @@ def test_hung_async_read_that_is_not_cut_trips() -> None:
         await task
 
     go = asyncio.Event()
-    runtime, facade = probe(Answers(), Answers(adoes=hang), Stage.LIVE, seam=ALONE)
+    runtime, facade = probe(Answers(), Answers(adoes=hang), Stage.LIVE, seam=HASTY_ALONE)
     run(asyncio.wait_for(work(), 10))
 
     assert "shadow" == runtime.standing()["probe"].tripped

@@ -16,6 +16,7 @@ from oms.routing import LaneLimits
 from oms.seams.cache import TYPES
 from tests.unit.routing.probe import (
     AMPLE,
+    HASTY,
     PROBE,
     Answers,
     Ask,
@@ -403,7 +404,7 @@ def test_censored() -> None:
         (Answers(raising(TimeoutError("redis"))), {"mismatched": 1}),
         (Answers(adoes=time_out), {"mismatched": 1}),
     ):
-        runtime, facade = probe(returning("legacy"), unified, Stage.LIVE)
+        runtime, facade = probe(returning("legacy"), unified, Stage.LIVE, seam=HASTY)
 
         assert "legacy" == run(ask(runtime, facade))
         assert expected == outcome_of_one(runtime)
@@ -452,7 +453,7 @@ def test_timed_out() -> None:
         return value
 
     unified = Answers(wait)
-    runtime, facade = probe(returning(1), unified)
+    runtime, facade = probe(returning(1), unified, seam=HASTY)
     facade.ask(0)
     assert began.wait(10)
     facade.ask(1)

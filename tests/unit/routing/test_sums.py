@@ -16,7 +16,7 @@ from oms.domain.observation import Disposition, Outcome
 from oms.domain.stage import Stage
 from oms.routing import LaneLimits, Runtime
 from oms.seams.cache import TYPES
-from tests.unit.routing.probe import ASK, DEADLINE_S, Answers, Refused, assert_sums, counts
+from tests.unit.routing.probe import DEADLINE_S, HASTY, Answers, Refused, assert_sums, counts
 from tests.unit.routing.sides import MapSide, run
 
 SEEDS = range(6)
@@ -91,8 +91,8 @@ def test_sync_calls(seed: int) -> None:
     runtime = Runtime(limits=LIMITS)
     runtime.publish(DecisionTable.of(probe=FixedDecision(Stage.SHADOW)))
     sides = Moody(seed, pause), Moody(seed + 100, pause)
-    runtime.bind(ASK, legacy=Answers(sides[0].answer), unified=Answers(sides[1].answer))
-    facade = runtime.facade(ASK)
+    runtime.bind(HASTY, legacy=Answers(sides[0].answer), unified=Answers(sides[1].answer))
+    facade = runtime.facade(HASTY)
     arguments = [1, "x" * 4_000, [1, 2], threading.Lock(), (1, ("y",))]
 
     def work(number: int) -> None:
@@ -122,11 +122,11 @@ def test_async_calls(seed: int) -> None:
     runtime.publish(DecisionTable.of(probe=FixedDecision(Stage.SHADOW)))
     sides = Calm(seed, pause), Calm(seed + 100, pause)
     runtime.bind(
-        ASK,
+        HASTY,
         legacy=Answers(sides[0].answer, sides[0].aanswer),
         unified=Answers(sides[1].answer, sides[1].aanswer),
     )
-    facade = runtime.facade(ASK)
+    facade = runtime.facade(HASTY)
 
     async def one(chance: random.Random) -> None:
         async def counted() -> None:
