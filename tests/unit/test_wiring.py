@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
@@ -13,6 +16,7 @@ from oms.domain.decision import DecisionTable, FixedDecision
 from oms.domain.errors import CouldNot
 from oms.domain.stage import Stage
 from oms.wiring import build
+from tests.architecture.sources import ROOT
 
 
 def test_counts_are_exported(tmp_path: Path) -> None:
@@ -49,6 +53,19 @@ def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
 
     with pytest.raises(CouldNot, match=r"hash\.key: .*, wanted a folder that can be written"):
         build(flags=tmp_path, var=tmp_path / "var")
+
+
+def test_docs_readme_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Python on the README runs in a folder with `flags/`, and the facade it holds has remembered the value."""
+    shutil.copytree(ROOT / "flags", tmp_path / "flags")
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {}
+
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), names)
+
+    assert {"label": "Person"} == names["oms"].types.get("object-type:Person")
 
 
 def _collected(reader: InMemoryMetricReader) -> dict[str, dict[str, int]]:
