@@ -65,7 +65,7 @@ def test_docs_readme_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
 
-    assert {"label": "Person"} == names["oms"].types.get("object-type:Person")
+    assert {"label": "Person"} == names["process"].types.get("object-type:Person")
 
 
 def _collected(reader: InMemoryMetricReader) -> dict[str, dict[str, int]]:
