@@ -347,26 +347,32 @@ def test_after_stop() -> None:
 
 
 def test_cancellation_is_swallowed() -> None:
-    """A candidate that swallows its cancellation is counted once, and holds nobody up."""
+    """A candidate that swallows its cancellation is asked once, counted once, and holds up no other."""
     swallowed: list[int] = []
 
     async def stubborn(value: Any) -> Any:
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            swallowed.append(1)
+        while value == 1 and not go.is_set():
+            try:
+                await go.wait()
+            except asyncio.CancelledError:
+                swallowed.append(1)
         return value
 
     async def ask() -> None:
         await facade.aask(1)
         await reach(lambda: swallowed)
+        await facade.aask(2)
+        await reach(lambda: counts(runtime)["matched"])
+        go.set()
         await runtime.adrain()
 
+    go = asyncio.Event()
     runtime, facade = probe(Answers(), Answers(adoes=stubborn), seam=HASTY)
     run(ask())
     runtime.stop(5)
 
-    assert {"timed_out": 1} == outcomes(runtime)
+    assert [1] == swallowed
+    assert {"timed_out": 1, "matched": 1} == outcomes(runtime)
 
 
 def test_two_loops_in_two_threads() -> None:
