@@ -150,6 +150,10 @@ class UnifiedEnv:
         """Return what ``name in os.environ`` returns."""
         return name in self._environment()
 
+    def texts(self) -> dict[str, str]:
+        """Return a copy of the whole environment as it is now, for a child process."""
+        return dict(self._environment())
+
     # -- judging
 
     def validate(self) -> None:
