@@ -20,8 +20,8 @@ from oms.flagging.source import FlagSource
 from oms.journal.journal import Journal
 from oms.journal.process_file import ProcessFile
 from oms.journal.telemetry import observe
-from oms.legacy_adapters.config import legacy_settings
 from oms.legacy_adapters.cache import legacy_documents, legacy_types, legacy_validation
+from oms.legacy_adapters.config import legacy_settings
 from oms.routing import LaneLimits, Runtime
 from oms.seams import PHASES
 from oms.seams.cache import CACHE, DOCUMENTS, TYPES, VALIDATION, AsyncCache, Cache
@@ -71,7 +71,7 @@ class Oms:
         self.journal.start()
 
     def _check_environment(self) -> None:
-        """Refuse to start on what unified would refuse at a call. As long as legacy answers everybody, nothing is refused that was not before."""
+        """Refuse to start on what unified would refuse at a call; as long as legacy answers everybody, refuse nothing."""
         decision = self.source.table.phases.get(CONFIG.name)
         if decision is not None and max(stage.rank for stage in decision.stages) >= Stage.LIVE.rank:
             self.environment.validate()

@@ -12,42 +12,78 @@ from oms.seams.config import Settings, Value
 Place = tuple[str, str]
 """A variable, and the place of the monolith that this part of the service was made from."""
 
-_AT_START: Mapping[str, str] = MappingProxyType(
+_AT_START: Mapping[str, tuple[Place, ...]] = MappingProxyType(
     {
         "tokens": (
-            "JWT_SECRET core/iam/iam_integration.py, JWT_SECRET core/integrations/iam_service_client_with_fallback.py,"
-            " JWT_SECRET_KEY grpc_services/server.py, JWT_ISSUER core/iam/iam_integration.py, JWT_AUDIENCE core/iam/iam_integration.py"
+            ("JWT_SECRET", "core/iam/iam_integration.py"),
+            ("JWT_SECRET", "core/integrations/iam_service_client_with_fallback.py"),
+            ("JWT_SECRET_KEY", "grpc_services/server.py"),
+            ("JWT_ISSUER", "core/iam/iam_integration.py"),
+            ("JWT_AUDIENCE", "core/iam/iam_integration.py"),
         ),
         "access": (
-            "ENVIRONMENT main_secure.py, ENVIRONMENT middleware/auth_secure.py, ENVIRONMENT core/auth/unified_auth.py, MTLS_ENABLED shared/service_client.py,"
-            " MTLS_ENABLED shared/config/unified_config.py, REQUIRE_AUTH main_secure.py"
+            ("ENVIRONMENT", "main_secure.py"),
+            ("ENVIRONMENT", "middleware/auth_secure.py"),
+            ("ENVIRONMENT", "core/auth/unified_auth.py"),
+            ("MTLS_ENABLED", "shared/service_client.py"),
+            ("MTLS_ENABLED", "shared/config/unified_config.py"),
+            ("REQUIRE_AUTH", "main_secure.py"),
         ),
         "iam": (
-            "IAM_SERVICE_URL core/iam/iam_integration.py, IAM_SERVICE_URL core/integrations/iam_service_client.py,"
-            " IAM_TIMEOUT core/integrations/iam_service_client.py, IAM_TIMEOUT core/integrations/iam_service_client_with_fallback.py,"
-            " IAM_VERIFY_SSL core/iam/iam_integration.py, IAM_VERIFY_SSL core/integrations/iam_service_client.py, IAM_CACHE_TTL core/integrations/iam_service_client.py"
+            ("IAM_SERVICE_URL", "core/iam/iam_integration.py"),
+            ("IAM_SERVICE_URL", "core/integrations/iam_service_client.py"),
+            ("IAM_TIMEOUT", "core/integrations/iam_service_client.py"),
+            ("IAM_TIMEOUT", "core/integrations/iam_service_client_with_fallback.py"),
+            ("IAM_VERIFY_SSL", "core/iam/iam_integration.py"),
+            ("IAM_VERIFY_SSL", "core/integrations/iam_service_client.py"),
+            ("IAM_CACHE_TTL", "core/integrations/iam_service_client.py"),
         ),
         "database": (
-            "TERMINUSDB_ENDPOINT bootstrap/providers/database.py, TERMINUSDB_URL core/backup/main.py, TERMINUSDB_DB bootstrap/providers/database.py,"
-            " TERMINUSDB_DB core/branch/diff_engine.py, TERMINUSDB_KEY bootstrap/providers/database.py, TERMINUSDB_USER bootstrap/providers/database.py,"
-            " TERMINUS_DB_PASSWORD shared/config/unified_config.py, DB_MAX_CONNECTIONS database/clients/terminus_db.py"
+            ("TERMINUSDB_ENDPOINT", "bootstrap/providers/database.py"),
+            ("TERMINUSDB_URL", "core/backup/main.py"),
+            ("TERMINUSDB_DB", "bootstrap/providers/database.py"),
+            ("TERMINUSDB_DB", "core/branch/diff_engine.py"),
+            ("TERMINUSDB_KEY", "bootstrap/providers/database.py"),
+            ("TERMINUSDB_USER", "bootstrap/providers/database.py"),
+            ("TERMINUS_DB_PASSWORD", "shared/config/unified_config.py"),
+            ("DB_MAX_CONNECTIONS", "database/clients/terminus_db.py"),
         ),
-        "cache": "REDIS_URL api/graphql/auth.py, REDIS_PASSWORD config/redis_config.py, CACHE_DEFAULT_TTL shared/cache/terminusdb_cache.py",
-        "events": "NATS_URL core/event_publisher/__init__.py, NATS_URL shared/infrastructure/real_nats_client.py",
+        "cache": (
+            ("REDIS_URL", "api/graphql/auth.py"),
+            ("REDIS_PASSWORD", "config/redis_config.py"),
+            ("CACHE_DEFAULT_TTL", "shared/cache/terminusdb_cache.py"),
+        ),
+        "events": (
+            ("NATS_URL", "core/event_publisher/__init__.py"),
+            ("NATS_URL", "shared/infrastructure/real_nats_client.py"),
+        ),
         "logs": (
-            "ENVIRONMENT utils/logger.py, LOG_FORMAT utils/logger.py, LOG_JSON utils/unified_logger.py, LOG_LEVEL data_kernel/main.py#uvicorn,"
-            " LOG_LEVEL utils/unified_logger.py, LOG_TO_FILE utils/unified_logger.py"
+            ("ENVIRONMENT", "utils/logger.py"),
+            ("LOG_FORMAT", "utils/logger.py"),
+            ("LOG_JSON", "utils/unified_logger.py"),
+            ("LOG_LEVEL", "data_kernel/main.py#uvicorn"),
+            ("LOG_LEVEL", "utils/unified_logger.py"),
+            ("LOG_TO_FILE", "utils/unified_logger.py"),
         ),
         "traces": (
-            "JAEGER_ENABLED infra/tracing/jaeger_adapter.py, JAEGER_ENABLED infra/tracing/otel_init.py, JAEGER_AGENT_PORT infra/tracing/jaeger_adapter.py,"
-            " JAEGER_AGENT_PORT infra/tracing/otel_init.py, ENVIRONMENT infra/tracing/jaeger_adapter.py"
+            ("JAEGER_ENABLED", "infra/tracing/jaeger_adapter.py"),
+            ("JAEGER_ENABLED", "infra/tracing/otel_init.py"),
+            ("JAEGER_AGENT_PORT", "infra/tracing/jaeger_adapter.py"),
+            ("JAEGER_AGENT_PORT", "infra/tracing/otel_init.py"),
+            ("ENVIRONMENT", "infra/tracing/jaeger_adapter.py"),
         ),
         "neighbours": (
-            "USER_SERVICE_URL main_secure.py, USER_SERVICE_URL core/integrations/user_service_client.py, SCHEMA_SERVICE_URL api/graphql/resolvers/base.py,"
-            " BRANCH_SERVICE_URL api/graphql/resolvers/base.py, GRPC_PORT data_kernel/grpc_server.py,"
-            " GRPC_PORT services/embedding-service/app/grpc_server.py"
+            ("USER_SERVICE_URL", "main_secure.py"),
+            ("USER_SERVICE_URL", "core/integrations/user_service_client.py"),
+            ("SCHEMA_SERVICE_URL", "api/graphql/resolvers/base.py"),
+            ("BRANCH_SERVICE_URL", "api/graphql/resolvers/base.py"),
+            ("GRPC_PORT", "data_kernel/grpc_server.py"),
+            ("GRPC_PORT", "services/embedding-service/app/grpc_server.py"),
         ),
-        "identity": "SERVICE_NAME bootstrap/providers/terminus_gateway.py, SERVICE_NAME shared/terminus_context/constants.py",
+        "identity": (
+            ("SERVICE_NAME", "bootstrap/providers/terminus_gateway.py"),
+            ("SERVICE_NAME", "shared/terminus_context/constants.py"),
+        ),
     }
 )
 """By part of the service: what it reads once, when it starts."""
@@ -113,7 +149,7 @@ class Configuration:
         self._at_start = tuple(
             Held(part, name, site, Read.AT_START, self._settings.read(name, site))
             for part, places in _AT_START.items()
-            for name, _, site in (place.strip().partition(" ") for place in places.split(","))
+            for name, site in places
         )
 
     def reload(self) -> None:

@@ -40,9 +40,13 @@ class ConfigurationEndpoints:
             return failure(409, str(error))
         except ValueError:
             # Legacy's own error, which quotes the text that is no number.
-            return failure(409, "configuration: found a text that is no number, wanted one; oms env validate tells which")
+            return failure(
+                409, "configuration: found a text that is no number, wanted one; oms env validate tells which"
+            )
         return Response(status_code=204)
 
     async def docs(self, request: Request) -> Response:
         """Answer the paths of the service; in production there is no such page."""
-        return JsonResponse({"paths": self._paths()}) if self._configuration.shows_docs() else failure(404, "no such page")
+        return (
+            JsonResponse({"paths": self._paths()}) if self._configuration.shows_docs() else failure(404, "no such page")
+        )

@@ -59,7 +59,7 @@ def run_until_stopped(
     ready: Callable[[], None],
     stop_when: Callable[[asyncio.Event], None],
 ) -> int:
-    """Start *oms*, read *configured*, serve *app* on *listener* until SIGTERM, SIGINT or what *stop_when* arranges for, then stop both in order.
+    """Start *oms*, read *configured*, serve *app* until SIGTERM, SIGINT or what *stop_when* arranges for, then stop both in order.
 
     Requests in flight end first, then the lanes, then the journal. Returns how many comparisons were lost at the end.
 
@@ -70,7 +70,7 @@ def run_until_stopped(
     Raises:
         ConfigurationError: if unified answers for anybody, and the environment is not fit; nothing was served then.
     """
-    return asyncio.run(_run(oms, configured, app, listener, ready, stop_when))
+    return asyncio.run(_run(oms, configured, app, listener, ready=ready, stop_when=stop_when))
 
 
 async def _run(
@@ -78,6 +78,7 @@ async def _run(
     configured: Configuration,
     app: Any,
     listener: socket.socket,
+    *,
     ready: Callable[[], None],
     stop_when: Callable[[asyncio.Event], None],
 ) -> int:

@@ -30,6 +30,7 @@ from oms.domain.stage import Side
 from oms.routing import LaneLimits
 from oms.seams.cache import DOCUMENTS, TYPES, VALIDATION, AsyncCache, Cache
 from oms.seams.config import SETTINGS
+from oms.unified.config import ConfigurationError
 from oms.wiring import build
 
 _LIMITS = LaneLimits(pause_s=1.0)
@@ -46,7 +47,7 @@ class CheckedFacades:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Serve until stdin is closed. Exit code 4 if it cannot start."""
+    """Serve until stdin is closed. Exit code 4 if it cannot start, 78 if the environment is not fit for it."""
     parser = argparse.ArgumentParser(prog="oms rehearsal worker")
     parser.add_argument("--flags", type=Path, required=True)
     parser.add_argument("--var", type=Path, required=True)
@@ -54,6 +55,9 @@ def main(argv: Sequence[str]) -> int:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     try:
         return _work(arguments.flags, arguments.var)
+    except ConfigurationError as error:
+        sys.stderr.write(f"{error}\n")
+        return 78
     except OmsError as error:
         sys.stderr.write(f"{error}\n")
         return 4

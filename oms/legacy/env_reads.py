@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from typing import Any
 
 from oms.legacy.core.config import environment as core_environment
 from oms.legacy.shared.config import unified_config
 from oms.legacy.shared.config.environment import StrictEnv
 
-READS = {
+READS: dict[tuple[str, str], Callable[[], Any]] = {
     ("ACTIONS_SERVICE_URL", "core/action/service.py"): lambda: os.getenv("ACTIONS_SERVICE_URL", "http://actions-service:8009"),
     ("ACTION_SERVICE_URL", "api/graphql/resolvers/base.py"): lambda: os.getenv("ACTION_SERVICE_URL", "http://action-service:8000"),
     ("ALLOWED_ORIGINS", "main_secure.py"): lambda: os.getenv("ALLOWED_ORIGINS", "http://localhost:3000").split(","),

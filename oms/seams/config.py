@@ -134,7 +134,9 @@ def asks_at(name: str, site: str) -> Asks:
     try:
         return sites()[name][site]
     except KeyError:
-        raise UnknownSetting(f"setting {name!r} at {site!r}: found in no table, wanted one of config.sites.toml") from None
+        raise UnknownSetting(
+            f"setting {name!r} at {site!r}: found in no table, wanted one of config.sites.toml"
+        ) from None
 
 
 # -- known divergences: what each rule of config.known.toml asks for. Paths are ``VARIABLE@site``.
@@ -197,7 +199,9 @@ def _well_known_key(difference: Difference, facts: Facts) -> bool:
 
 def _one_key(difference: Difference, facts: Facts) -> bool:
     """Legacy finds nothing under this name; unified has the secret under another name of its family."""
-    return difference.legacy is None and isinstance(difference.unified, Secret) and difference.unified not in _WELL_KNOWN
+    return (
+        difference.legacy is None and isinstance(difference.unified, Secret) and difference.unified not in _WELL_KNOWN
+    )
 
 
 def _insisted(difference: Difference, facts: Facts) -> bool:
@@ -216,7 +220,9 @@ def _same_environment(difference: Difference, facts: Facts) -> bool:
     """Both mean the same word, as legacy has it and as unified writes it; or unified sees production or staging where legacy misses it."""
     legacy, unified = difference.legacy, difference.unified
     cut = {"production": "prod", "staging": "stage", "development": "dev"}.get(str(unified))
-    return _turned_on(difference, facts) or _other_letters(difference, facts) or (_word(legacy) == cut and cut is not None)
+    return (
+        _turned_on(difference, facts) or _other_letters(difference, facts) or (_word(legacy) == cut and cut is not None)
+    )
 
 
 def _other_letters(difference: Difference, facts: Facts) -> bool:

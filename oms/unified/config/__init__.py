@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from oms.unified.config.explain import Explanation
     from oms.unified.config.group import Group
     from oms.unified.config.groups import standard_groups
-    from oms.unified.config.process import unified_env
+    from oms.unified.config.process import unified_env, validate
     from oms.unified.config.profile import DEPLOYED, Profile
     from oms.unified.config.reading import UnifiedSettings
     from oms.unified.config.variables import env_var, security_var
@@ -24,12 +24,12 @@ _HOMES = {
     "ConfigurationError": "errors", "NotDeclarable": "errors", "Problem": "errors", "UnknownVariable": "errors",
     "Explanation": "explain", "Group": "group", "DEPLOYED": "profile", "Profile": "profile", "UnifiedEnv": "environment",
     "UnifiedSettings": "reading", "env_var": "variables", "security_var": "variables", "standard_groups": "groups",
-    "unified_env": "process",
+    "unified_env": "process", "validate": "process",
 }  # fmt: skip
 
 __all__ = [
     "DEPLOYED", "ConfigurationError", "Explanation", "Group", "NotDeclarable", "Problem", "Profile", "Secret", "UnifiedEnv", "UnifiedSettings",
-    "UnknownVariable", "env_var", "security_var", "standard_groups", "unified_env",
+    "UnknownVariable", "env_var", "security_var", "standard_groups", "unified_env", "validate",
 ]  # fmt: skip
 
 

@@ -79,10 +79,17 @@ class UnifiedEnv:
         from oms.unified.config.loading import Registration
 
         with self._lock:
-            taken = {name: each.group for each in self._registrations() for v in each.group.declared.values() for name in v.names}
+            taken = {
+                name: each.group
+                for each in self._registrations()
+                for v in each.group.declared.values()
+                for name in v.names
+            }
             for name in (name for variable in group.declared.values() for name in variable.names):
                 if name in taken:
-                    raise NotDeclarable(f"{group.__name__}.{name}: found it in {taken[name].__name__} too, wanted one owner")
+                    raise NotDeclarable(
+                        f"{group.__name__}.{name}: found it in {taken[name].__name__} too, wanted one owner"
+                    )
             self._registered = (*self._registrations(), Registration(group, owner, frozenset(required_in)))
             self._forget()
 

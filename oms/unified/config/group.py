@@ -101,7 +101,9 @@ class EnvironmentSource(PydanticBaseSettingsSource):
         variable = variable_of(field_name, field)
         if variable is None:
             return None, field_name, False
-        texts = {name: text for name in variable.names if (text := _text(reading.environment, variable, name)) is not None}
+        texts = {
+            name: text for name in variable.names if (text := _text(reading.environment, variable, name)) is not None
+        }
         if not texts:
             return None, field_name, False
         used, text = next(iter(texts.items()))
@@ -127,7 +129,9 @@ def _declared(cls: type[Group], name: str, info: FieldInfo) -> Variable:
     if variable is None:
         raise NotDeclarable(f"{where}: found a plain field, wanted env_var() or security_var()")
     if not is_declarable(info.annotation):
-        raise NotDeclarable(f"{where}: found a type that no text becomes, wanted str, int, float, bool, tuple or Secret")
+        raise NotDeclarable(
+            f"{where}: found a type that no text becomes, wanted str, int, float, bool, tuple or Secret"
+        )
     if variable.is_security and info.get_default() is not None:
         raise NotDeclarable(f"{where}: found a default, wanted none: it is security-critical")
     return variable

@@ -150,7 +150,9 @@ def _missing(
 
 
 def _equal(registered: Iterable[Registration], values: Mapping[str, Any]) -> Iterator[tuple[str, Problem]]:
-    held = [(each, name, value) for each, name, _ in _declared(registered) if isinstance(value := values.get(name), Secret)]
+    held = [
+        (each, name, value) for each, name, _ in _declared(registered) if isinstance(value := values.get(name), Secret)
+    ]
     for (_, first, one), (each, second, other) in combinations(held, 2):
         if one == other:
             problem = Problem(name=second, found=f"the same as in {first}", wanted="a secret of its own")

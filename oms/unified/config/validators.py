@@ -19,12 +19,16 @@ MIN_BITS_PER_LETTER = 2.5
 """The same for each letter: ``abcabcabc...`` of any length has 1.6, random hex of 32 digits about 3.6."""
 
 _PLACEHOLDERS = re.compile(
-    r"change[-_ ]?(?:me|it|this)|your[-_ ]?(?:\w+[-_ ]?)?(?:secret|key|password|token)|(?:dev|test|default|dummy|example|sample)[-_ ]?(?:secret|key|password|token)"
-    r"|default[-_ ]insecure|insecure|placeholder|replace[-_ ]?(?:me|this)|\btodo\b|\bfixme\b|^<.*>$|^\$\{.*\}$|(.)\1{7,}|1234567|abcdefgh|qwerty",
+    r"change[-_ ]?(?:me|it|this)|your[-_ ]?(?:\w+[-_ ]?)?(?:secret|key|password|token)"
+    r"|(?:dev|test|default|dummy|example|sample)[-_ ]?(?:secret|key|password|token)"
+    r"|insecure|placeholder|replace[-_ ]?(?:me|this)|\btodo\b|\bfixme\b|^<.*>$|^\$\{.*\}$"
+    r"|(.)\1{7,}|1234567|abcdefgh|qwerty",
     re.IGNORECASE,
 )
 _WORDS = frozenset(
-    str.split("secret password passwd pass root admin administrator minioadmin minioadmin123 none null unset xxx key token letmein")
+    str.split(
+        "secret password passwd pass root admin administrator minioadmin minioadmin123 none null unset xxx key token letmein"
+    )
 )
 
 

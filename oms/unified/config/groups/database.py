@@ -30,7 +30,11 @@ class DatabaseSettings(Group):
     TERMINUS_CERT_PATH: str | None = env_var(None)
     TERMINUS_CLIENT_MODE: Lower = env_var(Lower("simple"))
     TERMINUS_DB: str = env_var("oms", aliases=("TERMINUSDB_DB",))
-    TERMINUS_DB_ENDPOINT: str = env_var("http://terminusdb:6363", aliases=("TERMINUSDB_ENDPOINT", "TERMINUSDB_URL", "OMS_DATABASE_URL"), about="where TerminusDB answers")
+    TERMINUS_DB_ENDPOINT: str = env_var(
+        "http://terminusdb:6363",
+        aliases=("TERMINUSDB_ENDPOINT", "TERMINUSDB_URL", "OMS_DATABASE_URL"),
+        about="where TerminusDB answers",
+    )
     TERMINUS_DB_USER: str = env_var("admin", aliases=("TERMINUSDB_USER", "TERMINUSDB_ADMIN_USER"))
     TERMINUS_ENABLE_MTLS: bool = env_var(False)
     TERMINUS_ENABLE_OBSERVABILITY: bool = env_var(False)

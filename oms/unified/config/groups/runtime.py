@@ -11,7 +11,11 @@ class RuntimeSettings(Group):
     """Where and as what the service runs."""
 
     DOCKER_CONTAINER: str | None = env_var(None)
-    ENVIRONMENT: Profile = env_var(Profile.PRODUCTION, aliases=("OMS_ENVIRONMENT", "APP_ENV", "ENV", "DEPLOY_ENV"), about="where the service runs; unset counts as production, so that what is required there is never forgotten")
+    ENVIRONMENT: Profile = env_var(
+        Profile.PRODUCTION,
+        aliases=("OMS_ENVIRONMENT", "APP_ENV", "ENV", "DEPLOY_ENV"),
+        about="where the service runs; unset counts as production, so that what is required there is never forgotten",
+    )
     HOSTNAME: str = env_var("unknown")
     SERVICE_NAME: str = env_var("oms-service")
     SERVICE_VERSION: str = env_var("1.0.0")
