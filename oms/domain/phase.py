@@ -50,9 +50,9 @@ class Operation:
     deadline_s: float = 1.0
     errors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     values: frozenset[str] = frozenset()
-    named_by: tuple[str, ...] = ()
     signature: inspect.Signature = field(default_factory=inspect.Signature, compare=False)
     is_async: bool = False
+    named_by: tuple[str, ...] = ()
 
 
 @overload
