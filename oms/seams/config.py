@@ -162,6 +162,8 @@ _FAMILY_DEFAULTS: Mapping[str, frozenset[Value]] = {
     "TERMINUSDB_URL": frozenset({"http://localhost:6363", "http://terminusdb:6363"}),
     "TERMINUSDB_ENDPOINT": frozenset({"http://localhost:6363", "http://terminusdb:6363"}),
     "OMS_DATABASE_URL": frozenset({"http://localhost:6363"}),
+    "TERMINUSDB_USER": frozenset({"admin"}),
+    "TERMINUSDB_ADMIN_USER": frozenset({"admin"}),
 }
 """By variable that unified knows as an alias: what legacy falls back on where another name of the family is set, or none."""
 
@@ -219,10 +221,11 @@ def _development_by_default(difference: Difference, facts: Facts) -> bool:
 def _same_environment(difference: Difference, facts: Facts) -> bool:
     """Both mean the same word, as legacy has it and as unified writes it; or unified sees production or staging where legacy misses it."""
     legacy, unified = difference.legacy, difference.unified
+    if legacy is False and unified is True:
+        name, _, site = difference.path.partition("@")
+        return asks_at(name, site) in (Asks.IS_PRODUCTION, Asks.IS_DEPLOYED)
     cut = {"production": "prod", "staging": "stage", "development": "dev"}.get(str(unified))
-    return (
-        _turned_on(difference, facts) or _other_letters(difference, facts) or (_word(legacy) == cut and cut is not None)
-    )
+    return _other_letters(difference, facts) or (cut is not None and _word(legacy) == cut)
 
 
 def _other_letters(difference: Difference, facts: Facts) -> bool:

@@ -40,7 +40,9 @@ EXCEPTIONS = (
 
 def answers(settings: Settings, *names: str) -> set[object]:
     """Return what every place that asks for the value of one of *names* gets."""
-    places = ((name, site) for name in names for site, asks in sites()[name].items() if asks in (Asks.VALUE, Asks.SECRET))
+    places = (
+        (name, site) for name in names for site, asks in sites()[name].items() if asks in (Asks.VALUE, Asks.SECRET)
+    )
     return {settings.read(name, site) for name, site in places if site != "shared/config/environment.py"}
 
 
@@ -73,7 +75,9 @@ class TestSettings:
 
         assert 10.0 == settings.read("REDIS_SOCKET_TIMEOUT", "config/redis_config.py")
 
-    @pytest.mark.parametrize(("text", "truth"), [("true", True), ("TRUE", True), ("false", False), ("False", False), ("0", False)])
+    @pytest.mark.parametrize(
+        ("text", "truth"), [("true", True), ("TRUE", True), ("false", False), ("False", False), ("0", False)]
+    )
     def test_truth(self, settings: Settings, monkeypatch: pytest.MonkeyPatch, text: str, truth: bool) -> None:
         """The words that every place knows are read as they mean."""
         fill(monkeypatch, REDIS_SSL=text)
@@ -84,7 +88,9 @@ class TestSettings:
         """A list is split at its commas."""
         fill(monkeypatch, CORS_ORIGINS="https://a.example,https://b.example")
 
-        assert ["https://a.example", "https://b.example"] == settings.read("CORS_ORIGINS", "api/graphql/modular_main.py")
+        assert ["https://a.example", "https://b.example"] == settings.read(
+            "CORS_ORIGINS", "api/graphql/modular_main.py"
+        )
 
     def test_secret(self, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
         """A secret comes as something that can be used and compared, and is not shown by accident."""
@@ -122,7 +128,14 @@ class TestSettings:
     def test_no_other_secret_has_a_default(self, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
         """So it is with every other secret."""
         fill(monkeypatch, ENVIRONMENT="development")
-        names = "BACKUP_MASTER_KEY MINIO_ROOT_PASSWORD OMS_SECRET_KEY SIEM_TOKEN DATABASE_URL POSTGRES_URL".split()
+        names = [
+            "BACKUP_MASTER_KEY",
+            "MINIO_ROOT_PASSWORD",
+            "OMS_SECRET_KEY",
+            "SIEM_TOKEN",
+            "DATABASE_URL",
+            "POSTGRES_URL",
+        ]
 
         assert {None} == answers(settings, *names)
 
@@ -138,10 +151,14 @@ class TestSettings:
         assert {"production"} == answers(settings, "ENVIRONMENT", "ENV", "APP_ENV", "DEPLOY_ENV", "OMS_ENVIRONMENT")
 
     @pytest.mark.parametrize("word", ["Production", "prod", " production "])
-    def test_one_environment_in_any_letters(self, settings: Settings, monkeypatch: pytest.MonkeyPatch, word: str) -> None:
+    def test_one_environment_in_any_letters(
+        self, settings: Settings, monkeypatch: pytest.MonkeyPatch, word: str
+    ) -> None:
         """Every place knows production when it sees it."""
         fill(monkeypatch, ENVIRONMENT=word, **SECRETS)
-        asking = [site for site, asks in sites()["ENVIRONMENT"].items() if asks in (Asks.IS_PRODUCTION, Asks.IS_DEPLOYED)]
+        asking = [
+            site for site, asks in sites()["ENVIRONMENT"].items() if asks in (Asks.IS_PRODUCTION, Asks.IS_DEPLOYED)
+        ]
 
         assert {True} == {settings.read("ENVIRONMENT", site) for site in asking}
 
@@ -188,12 +205,20 @@ class TestSettings:
     def test_one_address_of_the_database(self, settings: Settings) -> None:
         """It is at one address, whatever the place calls it."""
 
-        assert {"http://terminusdb:6363"} == answers(settings, "TERMINUSDB_URL", "TERMINUSDB_ENDPOINT", "OMS_DATABASE_URL")
+        assert {"http://terminusdb:6363"} == answers(
+            settings, "TERMINUSDB_URL", "TERMINUSDB_ENDPOINT", "OMS_DATABASE_URL"
+        )
 
     def test_one_password_of_the_database(self, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
         """It has one password, whatever the place calls it."""
         fill(monkeypatch, **SECRETS)
-        names = "TERMINUS_DB_PASSWORD TERMINUSDB_KEY TERMINUSDB_ADMIN_PASS TERMINUSDB_PASS OMS_DATABASE_PASSWORD".split()
+        names = [
+            "TERMINUS_DB_PASSWORD",
+            "TERMINUSDB_KEY",
+            "TERMINUSDB_ADMIN_PASS",
+            "TERMINUSDB_PASS",
+            "OMS_DATABASE_PASSWORD",
+        ]
 
         assert {Secret(SECRETS["TERMINUS_DB_PASSWORD"])} == answers(settings, *names)
 
@@ -214,7 +239,9 @@ class TestSettings:
         assert {"INFO"} == answers(settings, "LOG_LEVEL")
 
     @pytest.mark.parametrize(("name", "text"), [("LOG_FORMAT", "json"), ("LOG_JSON", "true")])
-    def test_one_switch_for_json_logs(self, settings: Settings, monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
+    def test_one_switch_for_json_logs(
+        self, settings: Settings, monkeypatch: pytest.MonkeyPatch, name: str, text: str
+    ) -> None:
         """Either switch turns JSON logs on for everybody."""
         fill(monkeypatch, **{name: text})
 
