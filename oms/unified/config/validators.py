@@ -12,11 +12,11 @@ from collections.abc import Callable
 Check = Callable[[str], str | None]
 """Takes a secret; says what is wrong with it without a part of it, None if nothing is."""
 
-MIN_BITS = 64.0
-"""Bits of a text's own letter distribution (Shannon) below which it is taken for typed, not drawn: 16 random hex digits have 64 at most."""
-
 MIN_BITS_PER_LETTER = 2.5
-"""The same for each letter: ``abcabcabc...`` of any length has 1.6, random hex of 32 digits about 3.6."""
+"""Bits of a text's own letter distribution (Shannon), for each letter, below which it is taken for typed and not drawn.
+
+``abcabcabc...`` of any length has 1.6, random hex of 32 digits about 3.6, of 12 digits about 3.
+"""
 
 _PLACEHOLDERS = re.compile(
     r"change[-_ ]?(?:me|it|this)|your[-_ ]?(?:\w+[-_ ]?)?(?:secret|key|password|token)"
@@ -53,8 +53,7 @@ def entropy(secret: str) -> str | None:
     text = secret.strip()
     counts = Counter(text).values()
     per_letter = -sum(n / len(text) * math.log2(n / len(text)) for n in counts) if text else 0.0
-    too_low = per_letter < MIN_BITS_PER_LETTER or per_letter * len(text) < MIN_BITS
-    return "a text with too little randomness" if too_low else None
+    return "a text with too little randomness" if per_letter < MIN_BITS_PER_LETTER else None
 
 
 def fernet_key(secret: str) -> str | None:
