@@ -8,6 +8,7 @@ import json
 import logging
 import pickle
 import traceback
+import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -60,8 +61,10 @@ def test_no_value_in_any_error(texts: dict[str, str]) -> None:
     """Whatever is set, and however unfit: no value is in str, repr, cause, context, traceback, its locals, log or pickle of an error."""
     env = UnifiedEnv(standard_groups, environment=texts)
     asked = [env.validate, *(partial(env.get, name) for name in texts)]
-    errors = [error for ask in asked if (error := raised_by(ask)) is not None]
-    told = "".join(map(all_texts, errors))
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        errors = [error for ask in asked if (error := raised_by(ask)) is not None]
+    told = "".join(map(all_texts, errors)) + "".join(str(each.message) for each in warned)
     told += repr(env) + "".join(line for name in SECURITY for line in env.explain(name).lines())
 
     assert [] == [name for name, text in texts.items() if text in told or repr(text)[1:-1] in told]
