@@ -28,7 +28,7 @@ from oms.seams.cache import CACHE, DOCUMENTS, TYPES, VALIDATION, AsyncCache, Cac
 from oms.seams.config import CONFIG, SETTINGS, Settings
 from oms.seams.known import load_known
 from oms.unified.cache import CacheRegistry
-from oms.unified.config import UnifiedEnv, UnifiedSettings, unified_env
+from oms.unified.config import ConfigurationError, UnifiedEnv, UnifiedSettings, unified_env
 
 Wrap = Callable[[Seam[Any, Any], Side, object], object]
 """Wraps a side before it is bound; the rehearsal's identity check is one."""
@@ -74,7 +74,13 @@ class Oms:
         """Refuse to start on what unified would refuse at a call; as long as legacy answers everybody, refuse nothing."""
         decision = self.source.table.phases.get(CONFIG.name)
         if decision is not None and max(stage.rank for stage in decision.stages) >= Stage.LIVE.rank:
-            self.environment.validate()
+            try:
+                self.environment.validate()
+            except ConfigurationError:
+                # Reading the flags has made the process file and perhaps started the watchdog.
+                self.runtime.stop(0.0)
+                self.process_file.close()
+                raise
 
     def stop(self, limit_s: float = 5.0) -> int:
         """Work off the lanes, write the journal's rest, end every thread. Return how many comparisons were lost."""
