@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +92,7 @@ def test_a_service_that_does_not_start(tmp_path: Path) -> None:
         flags_at(tmp_path / "flags", Stage.LIVE),
         "--var",
         tmp_path / "var",
-        env={**os.environ, **unfit},
+        env=unfit,
     )
 
     assert 78 == done.returncode

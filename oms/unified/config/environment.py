@@ -60,6 +60,8 @@ class UnifiedEnv:
         self._loaded: Loaded | None = None
         self._values: Mapping[str, Any] = _NOTHING
         self._warned: set[str] = set()
+        self._overrides = 0
+        self._is_plain = environment is None
         self._over: ContextVar[_Override | None] = ContextVar("oms_unified_env_override", default=None)
 
     def __repr__(self) -> str:
@@ -143,9 +145,8 @@ class UnifiedEnv:
     def getenv(self, name: str, default: Any = None) -> Any:
         """Return what ``os.getenv(name, default)`` returns: the text as it is, at this moment, registered or not."""
         try:
-            if self._over.get() is None and self._fixed is None:
-                return os.environ[name]
-            return self._environment()[name]
+            # Not os.environ.get, which is a call more on the way to the same subscript.
+            return os.environ[name] if self._is_plain else self._environment()[name]
         except KeyError:
             return default
 
@@ -234,10 +235,18 @@ class UnifiedEnv:
         environment = {name: text for name, text in texts.items() if values.get(name, text) is not None}
         names = frozenset(values) | (outer.names if outer else frozenset())
         token = self._over.set(_Override(environment, names, load(self._registrations(), environment)))
+        self._count_overrides(1)
         try:
             yield
         finally:
+            self._count_overrides(-1)
             self._over.reset(token)
+
+    def _count_overrides(self, change: int) -> None:
+        """Keep the way of ``getenv`` short while nobody overrides anything."""
+        with self._lock:
+            self._overrides += change
+            self._is_plain = self._fixed is None and self._overrides == 0
 
     # -- inside
 

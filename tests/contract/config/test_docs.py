@@ -37,6 +37,6 @@ def test_docs_rules() -> None:
     text = (DOCS / "phases/config.md").read_text("utf-8")
     listed = re.findall(r"^\| \[([A-Z]+-\d+)\]\(\S+\) \| `(\w+)` \|.*\| (\w+) \|$", text, re.MULTILINE)
 
-    assert sorted({(rule.id, rule.seam.partition(".")[2], rule.klass.value) for rule in load_known("config")}) == sorted(
-        listed
-    )
+    assert sorted(
+        {(rule.id, rule.seam.partition(".")[2], rule.klass.value) for rule in load_known("config")}
+    ) == sorted(listed)
