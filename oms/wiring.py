@@ -166,6 +166,9 @@ def _hash_key(var: Path) -> bytes:
     """Return the key that hashes payload values, made at the first start and shared by every process of this folder."""
     path = var / "hash.key"
     try:
+        # Read first: a process that starts again on a full or read-only disk needs no room for a key that is there.
+        with contextlib.suppress(FileNotFoundError):
+            return path.read_bytes()
         var.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileExistsError):
             _make_key(path)

@@ -114,8 +114,9 @@ class FlagFiles:
         try:
             content = _read(path)
         except OSError as error:
+            found = "no file" if isinstance(error, FileNotFoundError) else error.strerror or error
             raise CouldNot(
-                f"{path}: found {error.strerror or error}, wanted a flag file; put it back, or write one with oms rollback {phase}"
+                f"{path}: found {found}, wanted a flag file; put it back, or write one with oms rollback {phase}"
             ) from error
         if len(content) > MAX_BYTES:
             raise Place(str(path)).invalid(

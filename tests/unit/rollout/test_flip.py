@@ -164,8 +164,10 @@ def test_broken_file_is_refused(room: Room) -> None:
     """A flip never builds on a file that is not served; the refusal names the way out."""
     room.break_file()
 
-    with pytest.raises(FlipRefused, match="oms rollback cache writes a good one"):
+    with pytest.raises(FlipRefused) as refused:
         move(room, "dualwrite")
+
+    assert 1 == str(refused.value).count("oms rollback cache")
 
 
 def test_lock_held(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,12 +20,7 @@ from tests.unit.routing.sides import MapSide, runtime_with
 
 KEYS = st.sampled_from(["a", "b"])
 COHORTS = ("even", "odd")
-MIXES = [
-    (one, other)
-    for one in Stage
-    for other in Stage
-    if is_legal_mix({one, other}, writes=True)
-]
+MIXES = [(one, other) for one in Stage for other in Stage if is_legal_mix({one, other}, writes=True)]
 
 
 class TwoCohorts:
