@@ -114,7 +114,17 @@ class Job:
             write=arguments,
             keys_written=keys.keys_written,
             fuller=keys.fuller,
+            named=self._named(),
         )
+
+    def _named(self) -> str:
+        """Return the names that the call gave, in the order in which the port declares them."""
+        if not self.operation.named_by:
+            return ""
+        args, kwargs = opened(self.arguments)
+        places = {name: place for place, name in enumerate(self.operation.signature.parameters)}
+        given = (kwargs[name] if name in kwargs else args[places[name]] for name in self.operation.named_by)
+        return "@".join(map(str, given))
 
 
 def _opened(observation: Observation) -> Observation:

@@ -39,7 +39,7 @@ def test_everything_is_asked(requests: list[Request]) -> None:
     text = b"".join(each.text for each in requests)
 
     wanted = (
-        "ancestors,clear cache,delete document,descendants,health,no json,no type,object type,read document,validate"
+        "ancestors,clear cache,configuration,delete document,descendants,docs,health,no json,no type,object type,read document,validate"
     )
 
     assert {*wanted.split(","), "write document"} == names
