@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oms.migration.analysis.conflicts import Conflict, conflicts_of
-from oms.migration.scan.files import Note, find_files
-from oms.migration.scan.scanning import Access, may_access, scan
+from oms.migration.scan.files import Found, Note, find_files
+from oms.migration.scan.pause import collection_paused
+from oms.migration.scan.scanning import Access, scan
 from oms.migration.scan.source import Source, Unparsed, read_source
 
 
@@ -39,7 +40,11 @@ def analyze(path: Path, *, exclude: Sequence[str] = ()) -> Analysis:
     Raises:
         BadInput: *path* is not there or cannot be looked at.
     """
-    found = find_files(path, exclude=exclude)
+    with collection_paused():
+        return _analyze(path, find_files(path, exclude=exclude))
+
+
+def _analyze(path: Path, found: Found) -> Analysis:
     unparsed: list[Unparsed] = []
     accesses: list[Access] = []
     notes = [*found.notes]
@@ -48,7 +53,7 @@ def analyze(path: Path, *, exclude: Sequence[str] = ()) -> Analysis:
         if isinstance(source, Unparsed):
             unparsed.append(source)
             continue
-        rows = scan(source).accesses if may_access(source.raw) else ()
+        rows = scan(source).accesses if source.tree is not None else ()
         accesses += rows
         notes += _notes(source, bool(rows))
     if not found.files:

@@ -47,7 +47,8 @@ class Conflict:
 def conflicts_of(accesses: Iterable[Access]) -> tuple[Conflict, ...]:
     """Return the conflicts among *accesses*, by variable and kind.
 
-    A place without a default takes no part in a conflict of defaults: it is mostly a test of presence. Text takes no part in a conflict of types.
+    A place without a default takes no part in a conflict of defaults: it is mostly a test of presence. Text takes no part in a conflict of
+    types.
     """
     by_variable: dict[str, list[Access]] = defaultdict(list)
     for access in accesses:

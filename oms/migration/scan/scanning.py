@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from dataclasses import dataclass
 
 from oms.migration.scan.conversion import Conversion, conversion_of
@@ -13,9 +12,6 @@ from oms.migration.scan.secret_names import is_secret
 from oms.migration.scan.settings_fields import settings_fields
 from oms.migration.scan.site import READS, WRITES, Form, Site, imported_sites, site_of
 from oms.migration.scan.source import Source, Spans
-
-# A file without any of these words in its bytes reaches the environment in no way that this package knows.
-_WORDS = re.compile(rb"environ|getenv|putenv|unsetenv|BaseSettings|from[ \t]+os[ \t]+import[ \t]*\*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +59,9 @@ class Scanned:
     accesses: tuple[Access, ...]
 
 
-def may_access(raw: bytes) -> bool:
-    """Return whether a file of these bytes can hold an access at all."""
-    return _WORDS.search(raw) is not None
-
-
 def scan(source: Source) -> Scanned:
     """Return every access of *source*."""
-    scopes = map_scopes(source.tree)
+    scopes = map_scopes(source.tree or ast.Module([], []))
     spans = Spans(source.text)
     found = [site_of(reference, scopes) for reference in Resolver(scopes).references()]
     found += [*imported_sites(scopes, MEMBERS), *settings_fields(scopes)]

@@ -13,18 +13,34 @@ from enum import Enum
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
-# Nodes that bind nothing, read nothing and have nothing below.
-_BARE = (
-    ast.Constant,
-    ast.expr_context,
-    ast.operator,
-    ast.cmpop,
-    ast.boolop,
-    ast.unaryop,
-    ast.Pass,
-    ast.Break,
-    ast.Continue,
+# What binds nothing, reads nothing and has nothing below.
+_BARE = frozenset({ast.Constant, ast.Pass, ast.Break, ast.Continue, type(None)})
+_NO_NODES = frozenset(
+    (
+        "ctx",
+        "op",
+        "ops",
+        "id",
+        "attr",
+        "arg",
+        "kind",
+        "type_comment",
+        "conversion",
+        "simple",
+        "is_async",
+        "name",
+        "rest",
+        "kwd_attrs",
+    ),
 )
+# The fields of each class that can hold nodes.
+_INSIDE: Mapping[type, tuple[str, ...]] = {
+    cls: ()
+    if cls in {ast.Constant, ast.MatchSingleton}
+    else tuple(name for name in cls._fields if name not in _NO_NODES)
+    for cls in vars(ast).values()
+    if isinstance(cls, type) and issubclass(cls, ast.AST)
+}
 
 
 class Kind(Enum):
@@ -126,7 +142,7 @@ class ScopeMap:
         calls: Calls, with the scope each stands in.
         classes: Class definitions, with the scope each stands in.
         from_imports: Each ``from ... import ...``.
-        bound: Every name that anything in the file binds.
+        bound: How often each name is bound, in whatever scope.
     """
 
     module: Scope
@@ -135,11 +151,11 @@ class ScopeMap:
     calls: list[tuple[ast.Call, Scope]] = field(default_factory=list)
     classes: list[tuple[ast.ClassDef, Scope]] = field(default_factory=list)
     from_imports: list[ast.ImportFrom] = field(default_factory=list)
-    bound: set[str] = field(default_factory=set)
+    bound: dict[str, int] = field(default_factory=dict)
 
     def bind(self, scope: Scope, name: str, binding: Binding) -> None:
-        """Bind *name* in *scope* and remember the name."""
-        self.bound.add(name)
+        """Bind *name* in *scope* and count it."""
+        self.bound[name] = self.bound.get(name, 0) + 1
         scope.bind(name, binding)
 
 
@@ -172,11 +188,11 @@ def map_scopes(tree: ast.Module) -> ScopeMap:
 
 def _fields(node: ast.AST) -> list[ast.AST]:
     below: list[ast.AST] = []
-    for name in node._fields:
+    for name in _INSIDE[type(node)]:
         value = getattr(node, name, None)
         if isinstance(value, list):
-            below += [each for each in value if isinstance(each, ast.AST) and not isinstance(each, _BARE)]
-        elif isinstance(value, ast.AST) and not isinstance(value, _BARE):
+            below += [each for each in value if type(each) not in _BARE]
+        elif value is not None and type(value) not in _BARE:
             below.append(value)
     return below
 
