@@ -55,7 +55,7 @@ $(READY): requirements.lock pyproject.toml
 	    "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; \
 	    python=; \
 	done; \
-	test -n "$$python" || { echo "oms needs Python 3.11 or later: found $$(python3 --version 2>&1 || echo none), wanted one on PATH or make PYTHON=/path/to/python" >&2; exit 1; }; \
+	test -n "$$python" || { echo "oms needs Python 3.11 or later: found $$(command -v python3 >/dev/null && python3 --version 2>&1 || echo none), wanted one on PATH or make PYTHON=/path/to/python" >&2; exit 1; }; \
 	test -x $(BIN)/pip || "$$python" -m venv --clear $(VENV) || { echo "oms needs the venv module: $$python has none; on Debian and Ubuntu it is the package python3-venv" >&2; exit 1; }
 	@echo "setting up $(VENV)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock

@@ -75,7 +75,8 @@ class Ontology:
     def from_content(cls, content: Mapping[str, Mapping[str, list[str]]]) -> Ontology:
         """Build it from the data file's content, as ``scripts/build_ontology.py`` writes it."""
         vocabulary = {
-            name: Property(name, tuple(domains), tuple(ranges)) for name, (domains, ranges) in content["properties"].items()
+            name: Property(name, tuple(domains), tuple(ranges))
+            for name, (domains, ranges) in content["properties"].items()
         }
         own = _own_properties(vocabulary.values())
         types = {
@@ -96,7 +97,11 @@ class Ontology:
         """
         found = self.types.get(name)
         if found is None:
-            near = difflib.get_close_matches(name, self.types, n=3, cutoff=0.7) if name.isalnum() and len(name) < 50 else ()
+            near = (
+                difflib.get_close_matches(name, self.types, n=3, cutoff=0.7)
+                if name.isalnum() and len(name) < 50
+                else ()
+            )
             raise UnknownType(
                 "type",
                 found="a name that is none",

@@ -12,6 +12,8 @@ from oms.domain.observation import Observation, Raised, Returned
 MAX_DIFFERENCES = 20
 """A comparison stops here: what differs in more places than this differs everywhere."""
 
+_TypedKey = tuple[type, object]
+
 _MAP_KEYS = 50
 _KEY_LENGTH = 100
 
@@ -21,10 +23,11 @@ class Difference:
     """One place where the observations differ.
 
     Attributes:
-        kind: ``value``, ``type``, ``missing`` (unified lacks it), ``extra`` (legacy lacks it), ``length``, ``error`` (one side raised, or
-            both raised different classes), ``legacy_miss`` or ``unified_miss`` (None against a value at the top).
+        kind: ``value``, ``type``, ``key`` (a mapping's key is a number on one side and its text on the other), ``missing`` (unified
+            lacks it), ``extra`` (legacy lacks it), ``length``, ``error`` (one side raised, or both raised different classes),
+            ``legacy_miss`` or ``unified_miss`` (None against a value at the top).
         path: Dotted field path; keys of maps and indexes of sequences are folded to ``*`` so that ids do not multiply the paths.
-        legacy, unified: The two values, never to be written down as they are.
+        legacy, unified: The two values (for ``key``, the two keys), never to be written down as they are.
     """
 
     kind: str
@@ -97,14 +100,25 @@ def _walk_mapping(legacy: Mapping[object, object], unified: Mapping[object, obje
     is_map = _is_map(legacy) or _is_map(unified)
     left = {_typed(key): key for key in legacy}
     right = {_typed(key): key for key in unified}
+    retyped = _retyped(left.keys() - right.keys(), right.keys() - left.keys())
     for typed in left | right:
         at = _join(path, "*" if is_map or not isinstance(typed[1], str) else typed[1])
-        if typed not in right:
-            yield Difference("missing", at, legacy[left[typed]], None)
-        elif typed not in left:
-            yield Difference("extra", at, None, unified[right[typed]])
-        else:
+        if typed in left and typed in right:
             yield from _walk(legacy[left[typed]], unified[right[typed]], at)
+        elif typed in retyped:
+            yield Difference("key", at, typed[1], retyped[typed][1])
+            yield from _walk(legacy[left[typed]], unified[right[retyped[typed]]], at)
+        elif typed in left:
+            yield Difference("missing", at, legacy[left[typed]], None)
+        elif typed not in retyped.values():
+            yield Difference("extra", at, None, unified[right[typed]])
+
+
+def _retyped(left: Set[_TypedKey], right: Set[_TypedKey]) -> dict[_TypedKey, _TypedKey]:
+    """Pair the keys that are a number on one side and its text on the other."""
+    texts = {str(typed[1]): typed for typed in right if isinstance(typed[1], (str, int, float))}
+    plain = (typed for typed in left if isinstance(typed[1], (str, int, float)))
+    return {typed: texts[str(typed[1])] for typed in plain if str(typed[1]) in texts}
 
 
 def _walk_sequence(legacy: Sequence[object], unified: Sequence[object], path: str) -> Iterator[Difference]:
@@ -123,7 +137,7 @@ def _are_equal(legacy: object, unified: object) -> bool:
     return bool(legacy == unified)
 
 
-def _typed(key: object) -> tuple[type, object]:
+def _typed(key: object) -> _TypedKey:
     return type(key), key
 
 

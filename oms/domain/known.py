@@ -68,6 +68,7 @@ def matching_rule(
 
 
 _FIELDS = ("id", "seam", "operation", "kind", "path", "when", "class", "owner", "reason", "expires", "anchor")
+_TEXTS = tuple(name for name in _FIELDS if name not in ("class", "expires"))
 
 
 def rule_from(row: Mapping[str, object], *, where: str, predicates: Mapping[str, Predicate]) -> KnownDivergence:
@@ -85,15 +86,20 @@ def rule_from(row: Mapping[str, object], *, where: str, predicates: Mapping[str,
         raise BadInput(where, found=f"no {', '.join(missing)}", wanted="every field of a known divergence")
     if unknown := sorted(set(row) - set(_FIELDS)):
         raise BadInput(where, found=f"unknown {', '.join(unknown)}", wanted=f"only {', '.join(_FIELDS)}")
-    if row["when"] not in predicates:
-        raise BadInput(f"{where}: when", found=repr(row["when"]), wanted=f"one of {', '.join(sorted(predicates))}")
+    texts = {name: _text(row[name], f"{where}: {name}", optional=name == "path") for name in _TEXTS}
+    if texts["when"] not in predicates:
+        raise BadInput(f"{where}: when", found=repr(texts["when"]), wanted=f"one of {', '.join(sorted(predicates))}")
     if row["class"] not in tuple(KnownClass):
         raise BadInput(f"{where}: class", found=repr(row["class"]), wanted="noise or accepted")
-    if not isinstance(row["expires"], dt.date):
-        raise BadInput(
-            f"{where}: expires", found=repr(row["expires"]), wanted="a date such as 2027-03-31, without quotes"
-        )
-    texts = {name: str(row[name]) for name in _FIELDS if name not in ("class", "expires")}
+    expires = row["expires"]
+    if not isinstance(expires, dt.date) or isinstance(expires, dt.datetime):
+        raise BadInput(f"{where}: expires", found=repr(expires), wanted="a date such as 2027-03-31, without quotes")
     return KnownDivergence(
-        **texts, klass=KnownClass(str(row["class"])), expires=row["expires"], predicate=predicates[str(row["when"])]
+        **texts, klass=KnownClass(str(row["class"])), expires=expires, predicate=predicates[texts["when"]]
     )
+
+
+def _text(value: object, where: str, *, optional: bool) -> str:
+    if not isinstance(value, str) or not (value or optional):
+        raise BadInput(where, found=repr(value), wanted="a text")
+    return value

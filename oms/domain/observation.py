@@ -37,6 +37,8 @@ Observation = Returned | Raised
 class Outcome(StrEnum):
     """What a shadowed call came to. The seven sum to the shadowed calls."""
 
+    __hash__ = str.__hash__  # an Enum hashes its name in Python, which is too slow for every call
+
     MATCHED = "matched"
     REASONABLE = "reasonable"
     IGNORED = "ignored"
@@ -49,6 +51,8 @@ class Outcome(StrEnum):
 class Uncomparable(StrEnum):
     """Why a comparison could not be made."""
 
+    __hash__ = str.__hash__  # an Enum hashes its name in Python, which is too slow for every call
+
     RACED = "raced"
     NOT_SNAPSHOTTABLE = "not_snapshottable"
     COMPARATOR_FAILED = "comparator_failed"
@@ -58,6 +62,8 @@ class Uncomparable(StrEnum):
 
 class Disposition(StrEnum):
     """What became of a routed call. The six sum to ``calls``; direct calls are not routed and not counted."""
+
+    __hash__ = str.__hash__  # an Enum hashes its name in Python, which is too slow for every call
 
     UNSHADOWED = "unshadowed"
     SAMPLED_OUT = "sampled_out"

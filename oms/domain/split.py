@@ -61,7 +61,7 @@ class Split:
 
 def percent_text(weight: int) -> str:
     """Return a weight of 10,000 as a percentage without needless zeros: 500 reads ``5``, 1 reads ``0.01``."""
-    return f"{Decimal(weight) / 100:f}".rstrip("0").rstrip(".") if weight % 100 else str(weight // 100)
+    return f"{Decimal(weight) / 100:f}".rstrip("0") if weight % 100 else str(weight // 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Wish:
     weight: int
 
 
-_PERCENT = re.compile(r"\d{1,3}(\.\d{1,2})?")
+_PERCENT = re.compile(r"[0-9]{1,3}(\.[0-9]{1,2})?")
 
 
 def parse_wish(text: str, *, writes: bool) -> Wish:

@@ -13,6 +13,8 @@ from enum import StrEnum
 class Side(StrEnum):
     """Who wrote an implementation. Never changes, whatever role the side plays in a call."""
 
+    __hash__ = str.__hash__  # an Enum hashes its name in Python, which is too slow for every call
+
     LEGACY = "legacy"
     UNIFIED = "unified"
 
@@ -25,6 +27,8 @@ class Side(StrEnum):
 class Effect(StrEnum):
     """What an operation does to the world, and so what a shadow may do with it."""
 
+    __hash__ = str.__hash__  # an Enum hashes its name in Python, which is too slow for every call
+
     READS = "reads"
     WRITES = "writes"
     EFFECTS = "effects"
@@ -32,6 +36,8 @@ class Effect(StrEnum):
 
 class Stage(StrEnum):
     """Where a phase stands for one cohort, least advanced first."""
+
+    __hash__ = str.__hash__  # an Enum hashes its name in Python, which is too slow for every call
 
     OFF = "off"
     DUALWRITE = "dualwrite"

@@ -17,7 +17,8 @@ class ScopeMiddleware:
     """Runs each HTTP request and each websocket in a scope of its own.
 
     Args:
-        targeting_key: Reads the targeting key from the ASGI scope (a header, a path parameter); None leaves the request without a cohort.
+        targeting_key: Reads the targeting key from the ASGI scope (a header, a path parameter); None leaves the
+        request without a cohort.
     """
 
     def __init__(self, app: Application, *, runtime: Runtime, targeting_key: Callable[[Message], str | None]) -> None:

@@ -45,6 +45,7 @@ class Binding:
 
     @property
     def has_keys(self) -> bool:
+        """True if some write names a key, so that a side can be made to forget one."""
         return any(operation.effect is Effect.WRITES and operation.key for operation in self.operations.values())
 
 
@@ -52,7 +53,8 @@ def bind(seam: Seam[Any, Any], *, legacy: object, unified: object) -> Binding:
     """Return the binding of *seam*.
 
     Raises:
-        BindingError: if the port is not well marked, or a side lacks a method or parameter, has one of another kind or default, is sync where the
+        BindingError: if the port is not well marked, or a side lacks a method or parameter, has one of another kind
+        or default, is sync where the
             port is async or the reverse, or cannot forget a key that the port can write.
     """
     operations = seam.operations()
@@ -69,23 +71,32 @@ def _check_method(seam: Seam[Any, Any], side: Side, implementation: object, oper
     owner = f"{type(implementation).__name__}.{operation.name}()"
     method = getattr(implementation, operation.name, None)
     if not callable(method):
-        raise seam.fault(f"{type(implementation).__name__} has no {operation.name}(), which the port has",
-                         side=side, method=operation.name)
+        raise seam.fault(
+            f"{type(implementation).__name__} has no {operation.name}(), which the port has",
+            side=side,
+            method=operation.name,
+        )
     if inspect.iscoroutinefunction(method) is not operation.is_async:
         found, wanted = ("sync", "async") if operation.is_async else ("async", "sync")
         raise seam.fault(f"{owner} is {found}, wanted {wanted} as in the port", side=side, method=operation.name)
+    signature = inspect.signature(method)
     for parameter in operation.signature.parameters.values():
-        _check_parameter(seam, side, owner, operation, inspect.signature(method), parameter)
-    _check_surplus(seam, side, owner, operation, inspect.signature(method))
+        _check_parameter(seam, side, operation, parameter, owner=owner, found=signature.parameters.get(parameter.name))
+    _check_surplus(seam, side, owner, operation, signature)
 
 
 def _check_parameter(
-    seam: Seam[Any, Any], side: Side, owner: str, operation: Operation, has: inspect.Signature, wanted: inspect.Parameter
+    seam: Seam[Any, Any],
+    side: Side,
+    operation: Operation,
+    wanted: inspect.Parameter,
+    *,
+    owner: str,
+    found: inspect.Parameter | None,
 ) -> None:
     def fault(message: str) -> BindingError:
         return seam.fault(f"{owner} {message}", side=side, method=operation.name, parameter=wanted.name)
 
-    found = has.parameters.get(wanted.name)
     if found is None:
         raise fault(f"lacks [{wanted.name!r}], which {operation.name}() of the port takes")
     if found.kind not in _FITTING_KINDS[wanted.kind]:
@@ -100,8 +111,12 @@ def _check_surplus(seam: Seam[Any, Any], side: Side, owner: str, operation: Oper
         if parameter.name in operation.signature.parameters or parameter.kind in free:
             continue
         if parameter.default is inspect.Parameter.empty:
-            raise seam.fault(f"{owner} demands {parameter.name!r}, which the port does not give",
-                             side=side, method=operation.name, parameter=parameter.name)
+            raise seam.fault(
+                f"{owner} demands {parameter.name!r}, which the port does not give",
+                side=side,
+                method=operation.name,
+                parameter=parameter.name,
+            )
 
 
 def _check_forget(binding: Binding, side: Side, implementation: object) -> None:
@@ -113,7 +128,8 @@ def _check_forget(binding: Binding, side: Side, implementation: object) -> None:
             kind = "an async" if name == "aforget" else "a sync"
             raise binding.seam.fault(
                 f"{type(implementation).__name__} has no {name}(key), wanted {kind} method that makes a key a miss (None: every key)",
-                side=side, method=name,
+                side=side,
+                method=name,
             )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from oms.domain.decision import DecisionTable, FixedDecision, PhaseDecision
 from oms.domain.phase import Phase
@@ -17,8 +18,9 @@ class Epoch:
     Attributes:
         table: What the flags said.
         at: When it was published, Unix time in seconds.
-        next: The epoch published after it, None for the current one. Holding an epoch keeps all later ones, and no earlier one.
-        scopes: Open scopes that began with this table, with the Unix time when they did. Adding and removing are single dict operations.
+        next: The epoch published after it, None for the current one. Holding an epoch keeps all later ones, and no
+        earlier one. scopes: Open scopes that began with this table, with the Unix time when they did. Adding and
+        removing are single dict operations.
     """
 
     __slots__ = ("at", "next", "scopes", "table")
@@ -43,14 +45,14 @@ class Epoch:
 
 def lower(one: Stage, other: Stage) -> Stage:
     """Return the less advanced of two stages."""
-    return one if one.rank <= other.rank else other
+    return one if one is other or one.rank <= other.rank else other
 
 
 def effective_stages(phase: Phase, oldest: Epoch) -> frozenset[Stage]:
     """Return every stage at which some call may be answered now, with *oldest* the oldest epoch that an open scope holds.
 
-    A scope stands at the lowest of all tables since it began, so for the chain of tables the possible stages are the current one's, and every older
-    one's that is lower than the highest stage of each later table.
+    A scope stands at the lowest of all tables since it began, so for the chain of tables the possible stages are the
+    current one's, and every older one's that is lower than the highest stage of each later table.
     """
     possible: frozenset[Stage] = frozenset()
     for epoch in oldest.since():
@@ -60,14 +62,30 @@ def effective_stages(phase: Phase, oldest: Epoch) -> frozenset[Stage]:
     return possible
 
 
-def stage_since(phase: Phase, epoch: Epoch, stage: Stage | None, context: EvaluationContext, seam: str, operation: str) -> tuple[Stage, Epoch]:
-    """Return the lowest stage of *epoch* and every later table, and the epoch it holds for.
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """What a scope has decided.
 
-    Args:
-        stage: What is already known for *epoch* itself and all before it, None if nothing is.
+    Attributes:
+        stage: The lowest stage of every table from the scope's own to *epoch*: who answers.
+        present: What *epoch*'s table says by itself: writes go to its sides too.
+        epoch: The epoch up to which this holds.
     """
-    lowest = epoch.decision(phase).decide(context, seam, operation) if stage is None else stage
+
+    stage: Stage
+    present: Stage
+    epoch: Epoch
+
+
+def pin_since(phase: Phase, known: Pin | Epoch, context: EvaluationContext, *, seam: str, operation: str) -> Pin:
+    """Return the pin that holds for the current epoch, from an older pin or from the epoch that the scope began with."""
+    if isinstance(known, Pin):
+        epoch, lowest, present = known.epoch, known.stage, known.present
+    else:
+        epoch = known
+        lowest = present = epoch.decision(phase).decide(context, seam, operation)
     while epoch.next is not None:
         epoch = epoch.next
-        lowest = lower(lowest, epoch.decision(phase).decide(context, seam, operation))
-    return lowest, epoch
+        present = epoch.decision(phase).decide(context, seam, operation)
+        lowest = lower(lowest, present)
+    return Pin(lowest, present, epoch)

@@ -1,7 +1,8 @@
 """Facades: classes generated from a port, so that callers, type checkers and tracebacks see the port itself.
 
-Each method loads the plan once and calls through it. The local name keeps the plan alive for as long as the call runs, so an older plan that is
-still referenced is one that calls are still running on (see :mod:`oms.routing.plan`); that costs nothing that could be measured.
+Each method loads the plan once and calls through it. The local name keeps the plan alive for as long as the call
+runs, so an older plan that is still referenced is one that calls are still running on (see :mod:`oms.routing.plan`);
+that costs nothing that could be measured.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 from oms.domain.phase import Operation, Seam
 
 _EMPTY = inspect.Parameter.empty
+_STARS: dict[object, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
 
 
 def facade_class(seam: Seam[Any, Any], operations: dict[str, Operation]) -> type[Any]:
@@ -21,7 +23,11 @@ def facade_class(seam: Seam[Any, Any], operations: dict[str, Operation]) -> type
 
     An instance has one slot, ``_plan``: an object with one callable per operation.
     """
-    namespace: dict[str, Any] = {"__doc__": seam.port.__doc__, "__slots__": ("__weakref__", "_plan"), "__module__": seam.port.__module__}
+    namespace: dict[str, Any] = {
+        "__doc__": seam.port.__doc__,
+        "__slots__": ("__weakref__", "_plan"),
+        "__module__": seam.port.__module__,
+    }
     methods = {name: getattr(port, name) for port in seam.ports for name in operations if hasattr(port, name)}
     for name, operation in operations.items():
         namespace[name] = _method(seam, operation, methods[name])
@@ -34,7 +40,7 @@ def _method(seam: Seam[Any, Any], operation: Operation, original: Callable[..., 
     filename = f"<facade {seam.full_name}.{operation.name}>"
     # Tracebacks read the source of generated code from here.
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
-    exec(compile(source, filename, "exec"), names)  # noqa: S102 - source made from inspected names only
+    exec(compile(source, filename, "exec"), names)
     method: Callable[..., Any] = names[operation.name]
     method.__doc__ = original.__doc__
     method.__annotations__ = dict(original.__annotations__)
@@ -49,18 +55,25 @@ def _source(operation: Operation, names: dict[str, Any]) -> str:
     previous: inspect.Parameter | None = None
     parameters = list(operation.signature.parameters.values())
     for place, parameter in enumerate(parameters):
-        if parameter.kind is parameter.KEYWORD_ONLY and (previous is None or previous.kind not in (
-                parameter.KEYWORD_ONLY, parameter.VAR_POSITIONAL)):
+        if parameter.kind is parameter.KEYWORD_ONLY and (
+            previous is None or previous.kind not in (parameter.KEYWORD_ONLY, parameter.VAR_POSITIONAL)
+        ):
             declared.append("*")
         default = ""
         if parameter.default is not _EMPTY:
             names[f"_default{place}"] = parameter.default
             default = f"=_default{place}"
-        stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+        stars = _STARS.get(parameter.kind, "")
         declared.append(f"{stars}{parameter.name}{default}")
-        passed.append(f"{parameter.name}={parameter.name}" if parameter.kind is parameter.KEYWORD_ONLY else f"{stars}{parameter.name}")
+        passed.append(
+            f"{parameter.name}={parameter.name}"
+            if parameter.kind is parameter.KEYWORD_ONLY
+            else f"{stars}{parameter.name}"
+        )
         following = parameters[place + 1] if place + 1 < len(parameters) else None
-        if parameter.kind is parameter.POSITIONAL_ONLY and (following is None or following.kind is not parameter.POSITIONAL_ONLY):
+        if parameter.kind is parameter.POSITIONAL_ONLY and (
+            following is None or following.kind is not parameter.POSITIONAL_ONLY
+        ):
             declared.append("/")
         previous = parameter
     head, tail = ("async def", "await ") if operation.is_async else ("def", "")

@@ -40,7 +40,14 @@ class KeyBook:
         self._everything_stamp = 0
         self._last: dict[str, tuple[float, tuple[tuple[str, object], ...]]] = {}
         self._floor: float | None = None
-        self._owed: dict[Side, dict[str | None, object]] = {side: {} for side in Side}
+        self._debts = 0
+        self.owed_by: dict[Side, dict[str | None, int]] = {side: {} for side in Side}
+        """What each side owes to forget: key to the debt's number. Read freely, changed only here."""
+
+    def reset_locks(self) -> None:
+        """In a forked child: writes of the parent's other threads are not in flight here."""
+        self._lock = threading.Lock()
+        self._in_flight.clear()
 
     # -- writes in flight
 
@@ -56,7 +63,7 @@ class KeyBook:
     def leave(self, key: str | None) -> frozenset[Side] | None:
         """A write of *key* ended. Return the authorities of all writes that overlapped, if this is the last one out of several; else None."""
         with self._lock:
-            entry = self._in_flight[key]
+            entry = self._in_flight.setdefault(key, InFlight(1))
             entry.count -= 1
             self._touch_locked(key)
             if entry.count:
@@ -85,7 +92,7 @@ class KeyBook:
 
     def wrote(self, key: str | None, arguments: tuple[tuple[str, object], ...]) -> None:
         """Both sides took a write of *key* with *arguments* (those other than key and value)."""
-        now = time.monotonic()
+        now = time.perf_counter()
         with self._lock:
             if key is EVERYTHING:
                 self._last.clear()
@@ -106,7 +113,10 @@ class KeyBook:
                 self._last.pop(key, None)
 
     def last_write(self, key: str | None) -> tuple[float | None, tuple[tuple[str, object], ...], int]:
-        """Return when *key* was last written on both sides (monotonic seconds), with which arguments, and how many keys were."""
+        """Return when *key* was last written on both sides, with which arguments, and how many keys were.
+
+        The time is in seconds of the performance counter, None if it is not known.
+        """
         entry = self._last.get(key) if key is not None else None
         if entry is None:
             return self._floor, (), len(self._last)
@@ -114,42 +124,34 @@ class KeyBook:
 
     # -- what a side owes to forget
 
-    def owe(self, side: Side, key: str | None) -> object:
-        """Note that *side* must forget *key* before it is used for it again. Return a token for ``settled``."""
-        token = object()
+    def owe(self, side: Side, key: str | None) -> None:
+        """Note that *side* must forget *key* before it is used for it again."""
         with self._lock:
-            owed = self._owed[side]
-            if key is not EVERYTHING and len(owed) >= MAX_STALE:
-                owed[EVERYTHING] = token
-            else:
-                owed[key] = token
-        return token
+            self._debts += 1
+            owed = self.owed_by[side]
+            owed[EVERYTHING if len(owed) >= MAX_STALE else key] = self._debts
 
-    def owes_anything(self, side: Side) -> bool:
-        """Tell whether *side* owes to forget some key."""
-        return bool(self._owed[side])
-
-    def owed(self, side: Side, key: str | None) -> tuple[tuple[str | None, object], ...]:
-        """Return what *side* must forget before it is used for *key*, with tokens; an operation without a key needs all of it."""
-        owed = self._owed[side]
-        if not owed:
-            return ()
-        if EVERYTHING in owed:
-            return ((EVERYTHING, owed[EVERYTHING]),)
-        if key is EVERYTHING:
-            return tuple(owed.items())
-        return ((key, owed[key]),) if key in owed else ()
-
-    def settled(self, side: Side, key: str | None, token: object) -> None:
-        """*side* forgot *key*; what was owed since then stays owed."""
+    def owed(self, side: Side, key: str | None) -> tuple[tuple[str | None, int], ...]:
+        """Return what *side* must forget before it is used for *key*, each with its debt; an operation without a key needs all of it."""
         with self._lock:
-            owed = self._owed[side]
-            if key is EVERYTHING and owed.get(key) is token:
-                owed.clear()
-            elif owed.get(key) is token:
-                del owed[key]
+            owed = self.owed_by[side]
+            if EVERYTHING in owed:
+                return ((EVERYTHING, owed[EVERYTHING]),)
             if key is EVERYTHING:
+                return tuple(owed.items())
+            return ((key, owed[key]),) if key in owed else ()
+
+    def settled(self, side: Side, key: str | None, debt: int) -> bool:
+        """*side* forgot *key*. What came to be owed after *debt* stays owed. Return whether nothing is owed for *key* now."""
+        with self._lock:
+            owed = self.owed_by[side]
+            if key is EVERYTHING:
+                for paid in [other for other, number in owed.items() if number <= debt]:
+                    del owed[paid]
                 self._last.clear()
                 self._floor = None
             else:
+                if owed.get(key) == debt:
+                    del owed[key]
                 self._last.pop(key, None)
+            return key not in owed

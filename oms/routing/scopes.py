@@ -13,8 +13,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 from oms.domain.errors import OmsError
 from oms.domain.phase import Phase
 from oms.domain.scope import EvaluationContext
-from oms.domain.stage import Stage
-from oms.routing.epoch import Epoch, stage_since
+from oms.routing.epoch import Epoch, Pin, pin_since
 
 Q = ParamSpec("Q")
 R = TypeVar("R")
@@ -22,13 +21,14 @@ R = TypeVar("R")
 CURRENT: ContextVar[Scope | None] = ContextVar("oms_scope", default=None)
 """The innermost open scope of this thread or task."""
 
-Pin = tuple[Stage, Epoch]
-
 
 class Epochs(Protocol):
     """What a scope needs of the runtime."""
 
     current: Epoch
+
+    def oldest(self) -> Epoch:
+        """Return the oldest epoch that an open scope holds, the current one if none does."""
 
     def scope_closed(self, epoch: Epoch) -> None:
         """React to the end of a scope that held *epoch* while a later one is current."""
@@ -40,8 +40,8 @@ class Epochs(Protocol):
 class Scope:
     """One unit of work. Use it as ``with``, ``async with`` or decorator.
 
-    It keeps the decision table it began with: its stage is the lowest of that table's and of every table published since, so a flip forward reaches the
-    next scope and a flip back reaches the very next call.
+    It keeps the decision table it began with: its stage is the lowest of that table's and of every table published
+    since, so a flip forward reaches the next scope and a flip back reaches the very next call.
     """
 
     __slots__ = ("_began", "_epochs", "_id", "_token", "context", "pins")
@@ -61,7 +61,9 @@ class Scope:
         self._token = CURRENT.set(self)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         began, token = self._began, self._token
         self._began = self._token = None
         if token is not None:
@@ -72,7 +74,9 @@ class Scope:
     async def __aenter__(self) -> Scope:
         return self.__enter__()
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.__exit__(kind, error, trace)
 
     def __call__(self, function: Callable[Q, R]) -> Callable[Q, R]:
@@ -113,23 +117,17 @@ class Scope:
 
         return carried
 
-    def stage(self, phase: Phase, seam: str, operation: str) -> Stage:
-        """Return the stage of *phase* for this unit of work, pinned at its first use."""
-        current = self._epochs.current
-        key: object = phase.name
-        pin = self.pins.get(key)
-        if pin is not None and pin[1] is current:
-            return pin[0]
-        began = self._began or current
-        if began.decision(phase).by_operation or current.decision(phase).by_operation:
-            key = (phase.name, seam, operation)
-            pin = self.pins.get(key)
-            if pin is not None and pin[1] is current:
-                return pin[0]
-        known, since = pin if pin is not None else (None, began)
-        pin = stage_since(phase, since, known, self.context, seam, operation)
-        self.pins[key] = pin
-        return pin[0]
+    def decide(self, phase: Phase, place: object, seam: str, operation: str) -> Pin:
+        """Return this unit of work's decision for *phase*, pinned under *place* (one for the phase, or for each operation)."""
+        pin = pin_since(
+            phase,
+            self.pins.get(place) or self._began or self._epochs.current,
+            self.context,
+            seam=seam,
+            operation=operation,
+        )
+        self.pins[place] = pin
+        return pin
 
     def _join(self) -> Epoch:
         while True:

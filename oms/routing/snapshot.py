@@ -1,7 +1,7 @@
 """Copies of arguments and answers, taken on the caller and opened in the lane.
 
-What cannot change is not copied. Everything else is pickled once on the caller (a third of the price of ``copy.deepcopy``) and loaded where
-the copy is needed, so that neither side can change what the other sees.
+What cannot change is not copied. Everything else is pickled once on the caller (a third of the price of
+``copy.deepcopy``) and loaded where the copy is needed, so that neither side can change what the other sees.
 """
 
 from __future__ import annotations
@@ -19,7 +19,21 @@ from oms.domain.observation import Raised, StandIn
 from oms.domain.phase import Operation
 
 _FROZEN = frozenset(
-    {str, int, float, bool, type(None), bytes, complex, dt.datetime, dt.date, dt.time, dt.timedelta, decimal.Decimal, uuid.UUID}
+    {
+        str,
+        int,
+        float,
+        bool,
+        type(None),
+        bytes,
+        complex,
+        dt.datetime,
+        dt.date,
+        dt.time,
+        dt.timedelta,
+        decimal.Decimal,
+        uuid.UUID,
+    }
 )
 _FROZEN_SIZE = 64
 
@@ -37,7 +51,7 @@ class Pickled:
 
     def load(self) -> Any:
         """Return a fresh copy. Raises whatever the class's own ``__setstate__`` raises."""
-        return pickle.loads(self.data)  # noqa: S301 - our own bytes, in our own process
+        return pickle.loads(self.data)
 
 
 def is_frozen(value: object) -> bool:

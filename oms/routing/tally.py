@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Callable
 
 from oms.domain.divergence import Divergence
 from oms.domain.histogram import bucket_of
@@ -15,21 +15,32 @@ from oms.domain.stage import Side
 MAX_DIVERGENCES = 5_000
 """Divergences kept between two drains; what is over is counted as lost."""
 
+_MAX_RAW = 20_000
 _CALLS = "calls"
+_SHADOWED = Disposition.SHADOWED.value
+
+Durations = tuple[tuple[Side, int], ...]
 
 
 class Cell:
-    """The counts of one place. Every method may be called from any thread."""
+    """The counts of one place. Every method may be called from any thread.
 
-    __slots__ = ("_buckets", "_counts", "_drained_buckets", "_drained_counts", "_lock", "place")
+    A routed call that ends without a comparison only leaves its duration, in one atomic append; whoever reads the counts
+    folds those in.
+    """
+
+    __slots__ = ("_buckets", "_counts", "_drained_buckets", "_drained_counts", "_lock", "_raw", "place")
 
     def __init__(self, place: Place) -> None:
         self.place = place
+        self._raw: dict[tuple[Disposition, Side], deque[int]] = {}
         self.forget()
 
     def forget(self) -> None:
         """Start from nothing with a new lock: a forked child must not report its parent's counts again."""
         self._lock = threading.Lock()
+        for raw in self._raw.values():
+            raw.clear()
         self._counts: Counter[str] = Counter()
         self._drained_counts: Counter[str] = Counter()
         self._buckets: dict[str, Counter[int]] = {side.value: Counter() for side in Side}
@@ -40,21 +51,26 @@ class Cell:
         with self._lock:
             self._counts[name] += 1
 
-    def call(self, disposition: Disposition, side: Side, duration_ns: int) -> None:
-        """Count a routed call that ends without a comparison, with the time that *side* took for it."""
-        bucket = bucket_of(duration_ns)
+    def call(self, disposition: Disposition, side: Side) -> Callable[[int], None]:
+        """Return what counts a routed call that ends without a comparison, given the nanoseconds that *side* took for it."""
         with self._lock:
-            counts = self._counts
-            counts[_CALLS] += 1
-            counts[disposition] += 1
-            self._buckets[side][bucket] += 1
+            raw = self._raw.setdefault((disposition, side), deque())
+        append = raw.append
 
-    def shadowed(self, outcome: Outcome, reason: str | None, durations_ns: tuple[tuple[Side, int], ...]) -> None:
+        def count(duration_ns: int) -> None:
+            append(duration_ns)
+            if len(raw) > _MAX_RAW:
+                with self._lock:
+                    self._fold_locked()
+
+        return count
+
+    def shadowed(self, outcome: Outcome, reason: str | None, durations_ns: Durations) -> None:
         """Count a shadowed call with its outcome, the reason if it was uncomparable, and the time of each side that ran."""
         with self._lock:
             counts = self._counts
             counts[_CALLS] += 1
-            counts[Disposition.SHADOWED] += 1
+            counts[_SHADOWED] += 1
             counts[outcome] += 1
             if reason is not None:
                 counts[f"{outcome}.{reason}"] += 1
@@ -64,11 +80,13 @@ class Cell:
     def totals(self) -> list[Tally]:
         """Return every count since the process began."""
         with self._lock:
+            self._fold_locked()
             return [Tally(self.place, str(name), count) for name, count in self._counts.items()]
 
     def drain_into(self, batch: Batch) -> None:
         """Add to *batch* what was counted since the last drain."""
         with self._lock:
+            self._fold_locked()
             for name, count in (self._counts - self._drained_counts).items():
                 batch.tallies.append(Tally(self.place, str(name), count))
             for side, buckets in self._buckets.items():
@@ -76,6 +94,14 @@ class Cell:
                     batch.latencies.append(Latency(self.place, side, dict(fresh)))
                     self._drained_buckets[side] = buckets.copy()
             self._drained_counts = self._counts.copy()
+
+    def _fold_locked(self) -> None:
+        for (disposition, side), raw in self._raw.items():
+            count = len(raw)
+            if count:
+                self._buckets[side].update([bucket_of(raw.popleft()) for _ in range(count)])
+                self._counts[_CALLS] += count
+                self._counts[disposition] += count
 
 
 class Ledger:
@@ -98,12 +124,10 @@ class Ledger:
     def cell(self, place: Place) -> Cell:
         """Return the one cell of *place*."""
         with self._lock:
-            return self._cells.setdefault(place, Cell(place))
-
-    def cells(self) -> Iterator[Cell]:
-        """Yield every cell."""
-        with self._lock:
-            yield from list(self._cells.values())
+            cell = self._cells.get(place)
+            if cell is None:
+                cell = self._cells[place] = Cell(place)
+            return cell
 
     def divergence(self, divergence: Divergence) -> None:
         """Keep *divergence* until the next drain, unless too many wait already."""
@@ -132,10 +156,13 @@ class Ledger:
             batch.repairs, self._repairs = self._repairs, []
             batch.trips, self._trips = self._trips, []
             batch.lost_divergences, self._lost = self._lost, 0
-        for cell in self.cells():
+            cells = list(self._cells.values())
+        for cell in cells:
             cell.drain_into(batch)
         return batch
 
     def totals(self) -> list[Tally]:
         """Return every count since the process began."""
-        return [tally for cell in self.cells() for tally in cell.totals()]
+        with self._lock:
+            cells = list(self._cells.values())
+        return [tally for cell in cells for tally in cell.totals()]

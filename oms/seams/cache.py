@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from oms.domain.comparison import Difference
 from oms.domain.known import Predicate
-from oms.domain.observation import Explain, Facts, Observation, Returned
+from oms.domain.observation import Explain, Facts, Observation, Returned, StandIn
 from oms.domain.phase import Phase, reads, writes
 from oms.domain.stage import Stage
 
@@ -60,6 +60,9 @@ class AsyncCache(Protocol):
 
 _CLOCK_SLACK_S = 0.005
 
+_TERMINUS_ENTRIES = 1000
+"""Room of the legacy TerminusDB cache. Source: its reference, TM-05."""
+
 
 def one_sided_miss(capacity: int) -> Explain:
     """Return a tolerance: only one side has the key, and eviction, a cold start or expiry in between explains it.
@@ -92,39 +95,75 @@ def ttl_seconds(ttl: object) -> float | None:
 
 
 def _expired_in_between(facts: Facts, written_s: float) -> bool:
+    """Tell whether the entry's end lies between the two reads. A ttl of 0 has none: such an entry was never to be read."""
     ttl = ttl_seconds(facts.written_with("ttl"))
-    if ttl is None:
+    if not ttl:
         return False
     return facts.read_s - _CLOCK_SLACK_S <= written_s + ttl <= facts.compared_s + _CLOCK_SLACK_S
 
 
 def _ttl_was_zero(difference: Difference, facts: Facts) -> bool:
+    """The key's last write on both sides asked for 0 seconds."""
     return facts.written_s is not None and ttl_seconds(facts.written_with("ttl")) == 0
 
 
-def _always(difference: Difference, facts: Facts) -> bool:
-    return True
+def _ttl_was_zero_just_now(difference: Difference, facts: Facts) -> bool:
+    """As above, and a clock may not have ticked since."""
+    return _ttl_was_zero(difference, facts) and facts.read_s - (facts.written_s or 0.0) <= _CLOCK_SLACK_S
+
+
+def _ttl_was_left_out(difference: Difference, facts: Facts) -> bool:
+    """This write is known to have given no ttl, and only legacy raised, and that a TypeError."""
+    raised = isinstance(difference.legacy, StandIn) and difference.legacy.type_name == "TypeError"
+    return raised and difference.unified is None and ("ttl", None) in facts.write
+
+
+def _marked_in_place(difference: Difference, facts: Facts) -> bool:
+    """A mark that a caller set on the object it got is on legacy's object and not on unified's."""
+    return facts.written_s is not None and difference.legacy is True and difference.unified is False
 
 
 def _full_without_a_new_key(difference: Difference, facts: Facts) -> bool:
-    return facts.written_s is not None and facts.keys_written == 1000
+    """There are as many keys as there is room for, and not one more."""
+    return facts.written_s is not None and facts.keys_written == _TERMINUS_ENTRIES
 
 
 def _delete_said_true(difference: Difference, facts: Facts) -> bool:
+    """Legacy says that something was deleted, which it always says; unified found nothing."""
     return difference.legacy is True and difference.unified is False
 
 
 def _came_back_as_json(difference: Difference, facts: Facts) -> bool:
-    """JSON has no tuples, sets, dates or bytes, and its object keys are texts."""
-    turned = {"tuple": "list", "set": "str", "frozenset": "str", "datetime": "str", "date": "str", "bytes": "str"}
-    if difference.kind == "type":
-        return turned.get(type(difference.unified).__name__) == type(difference.legacy).__name__
-    return difference.kind in ("missing", "extra") and difference.path.rsplit(".", 1)[-1] == "*"
+    """Legacy has exactly what JSON makes of unified's value or key."""
+    if difference.kind == "key":
+        return type(difference.unified) in (int, float) and difference.legacy == str(difference.unified)
+    return _is_json_of(difference.legacy, difference.unified)
+
+
+def _is_json_of(read: object, value: object) -> bool:
+    """Tell whether *read* is *value* after JSON, which writes what it does not know as text."""
+    if isinstance(value, (list, tuple)):
+        return type(read) is list and len(read) == len(value) and all(map(_is_json_of, read, value))
+    if isinstance(value, dict):
+        texts = {str(key): inner for key, inner in value.items()}
+        return (
+            isinstance(read, dict)
+            and read.keys() == texts.keys()
+            and all(_is_json_of(read[key], texts[key]) for key in texts)
+        )
+    if isinstance(value, (set, frozenset)):
+        # Two copies of one set may list their members in another order, so only the characters are compared.
+        return isinstance(read, str) and sorted(read) == sorted(str(value))
+    # What JSON knows keeps its type, members of an enumeration and the like become what they are made of; all else becomes text.
+    kept = next((kind for kind in (bool, int, float, str, type(None)) if isinstance(value, kind)), None)
+    return type(read) is str and read == str(value) if kept is None else type(read) is kept and read == value
 
 
 PREDICATES: dict[str, Predicate] = {
-    "always": _always,
     "ttl was zero": _ttl_was_zero,
+    "ttl was zero just now": _ttl_was_zero_just_now,
+    "ttl was left out": _ttl_was_left_out,
+    "marked in place": _marked_in_place,
     "full without a new key": _full_without_a_new_key,
     "delete said true": _delete_said_true,
     "came back as JSON": _came_back_as_json,

@@ -2,14 +2,54 @@
 
 from __future__ import annotations
 
-from typing import assert_type
+from typing import Any, assert_type
 
 from oms.domain.phase import Seam, reads, writes
+from oms.domain.record import Batch, Tally
+from oms.domain.standing import PhaseStanding
+from oms.routing import Runtime, Scope
 from oms.seams.cache import DOCUMENTS, TYPES, VALIDATION, AsyncCache, Cache
 
 assert_type(TYPES, Seam[Cache, AsyncCache])
 assert_type(VALIDATION, Seam[Cache, None])
 assert_type(DOCUMENTS, Seam[AsyncCache, None])
+
+
+def facades(runtime: Runtime) -> None:
+    """A facade is its port, to callers and to whoever binds it."""
+    assert_type(runtime.facade(TYPES), Cache)
+    assert_type(runtime.afacade(TYPES), AsyncCache)
+    assert_type(runtime.facade(VALIDATION), Cache)
+    assert_type(runtime.facade(DOCUMENTS), AsyncCache)
+    assert_type(runtime.facade(TYPES).delete("key"), bool)
+    assert_type(runtime.facade(TYPES).get("key"), Any | None)
+
+
+def scopes(runtime: Runtime) -> None:
+    """A scope is a context manager; what carries or wears one keeps its signature."""
+    assert_type(runtime.scope(targeting_key="tenant-42"), Scope)
+    with runtime.scope(targeting_key="tenant-42", attributes={"region": "eu"}):
+        assert_type(runtime.carry(length)("text", unit=2), int)
+
+
+async def async_calls(runtime: Runtime) -> None:
+    """An async facade is awaited like its port."""
+    async with runtime.scope(targeting_key="tenant-42"):
+        assert_type(await runtime.facade(DOCUMENTS).adelete("key"), bool)
+        assert_type(await runtime.afacade(TYPES).aget("key"), Any | None)
+
+
+def records(runtime: Runtime) -> None:
+    """What journal, process files and telemetry take."""
+    assert_type(runtime.drain(), Batch)
+    assert_type(runtime.standing(), dict[str, PhaseStanding])
+    assert_type(runtime.totals(), list[Tally])
+    assert_type(runtime.stop(1.0), int)
+
+
+def length(text: str, *, unit: int = 1) -> int:
+    """Return the length of *text* in units."""
+    return len(text) // unit
 
 
 class Marked:

@@ -15,11 +15,6 @@ from oms.app.ontology import ROOT, Ontology, UnknownType
 ROOT_FOLDER = Path(__file__).resolve().parents[3]
 
 
-@pytest.fixture(scope="module")
-def ontology() -> Ontology:
-    return Ontology.load()
-
-
 def test_size(ontology: Ontology) -> None:
     """The whole vocabulary is there: about 930 types and 1,500 properties."""
 

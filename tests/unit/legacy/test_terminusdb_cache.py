@@ -175,9 +175,7 @@ def test_tm_07_concurrent_misses(cache: TerminusDBCacheManager) -> None:
         return "v"
 
     async def use() -> None:
-        await asyncio.gather(
-            *(cache.get_with_optimization("k", "db", "main", factory, "Thing") for _ in range(20))
-        )
+        await asyncio.gather(*(cache.get_with_optimization("k", "db", "main", factory, "Thing") for _ in range(20)))
 
     run(use())
 

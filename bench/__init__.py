@@ -1,0 +1,1 @@
+"""Measurements: every figure beside its peers in the same run, as a ratio."""

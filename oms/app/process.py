@@ -1,0 +1,76 @@
+"""One process of the service: the application over a built ``Oms``, and its life from the first byte to the last."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from starlette.routing import Route
+
+from oms.app.http import tenant_of
+from oms.app.http_server import serve
+from oms.app.service import Facades, Serving, service
+from oms.routing import ScopeMiddleware
+from oms.wiring import Oms
+
+STOP_S = 3.0
+"""How long lanes and journal may take to work off what is left, in seconds."""
+
+
+def application(oms: Oms, *, facades: Facades | None = None, more: tuple[Route, ...] = ()) -> ScopeMiddleware:
+    """Return the service with a scope of the tenant around each request.
+
+    Args:
+        facades: What the endpoints hold; None for the facades of *oms* themselves.
+        more: Further routes.
+    """
+    app = service(facades or oms, serving=lambda: serving(oms), more=more)
+    return ScopeMiddleware(app, runtime=oms.runtime, targeting_key=tenant_of)
+
+
+def serving(oms: Oms) -> dict[str, Serving]:
+    """Return what each phase serves in this process; a guard that tripped stands over the flag."""
+    tripped = {name: standing.tripped for name, standing in oms.runtime.standing().items() if standing.tripped}
+    return {
+        name: Serving(tripped.get(name) or (str(decision.split) if decision.split else "targeting"), decision.digest)
+        for name, decision in oms.source.table.phases.items()
+    }
+
+
+def run_until_stopped(
+    oms: Oms,
+    app: Any,
+    listener: socket.socket,
+    *,
+    ready: Callable[[], None],
+    stop_when: Callable[[asyncio.Event], None],
+) -> int:
+    """Start *oms*, serve *app* on *listener* until SIGTERM, SIGINT or what *stop_when* arranges for, then stop both in order.
+
+    Requests in flight end first, then the lanes, then the journal. Returns how many comparisons were lost at the end.
+
+    Args:
+        ready: Called once requests are answered.
+        stop_when: Given the event that ends it, in the running loop; may set it later.
+    """
+    return asyncio.run(_run(oms, app, listener, ready, stop_when))
+
+
+async def _run(
+    oms: Oms, app: Any, listener: socket.socket, ready: Callable[[], None], stop_when: Callable[[asyncio.Event], None]
+) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, stop.set)
+    stop_when(stop)
+    oms.start()
+    try:
+        await serve(app, listener, stop=stop, ready=ready)
+    finally:
+        # In a thread: comparisons of async reads are tasks of this loop and need it to end.
+        lost = await asyncio.to_thread(oms.stop, STOP_S)
+    return lost

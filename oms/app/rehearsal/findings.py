@@ -1,0 +1,143 @@
+"""What a rehearsal came to: from the journal, the walk and the driver, as JSON and as text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from oms.app.rehearsal.driver import Counts
+from oms.app.rehearsal.walk import ROLLBACK_WAIT_S, Walked
+from oms.domain.observation import Outcome
+from oms.domain.record import Trip
+from oms.journal import JournalReader
+from oms.journal.reader import DivergenceGroup
+
+GOOD, BAD_NEWS = 0, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A divergence, as often as it was seen."""
+
+    fingerprint: str
+    known: str | None
+    count: int
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseFindings:
+    """One phase.
+
+    Attributes:
+        calls: Routed calls of its facades.
+        outcomes: Every outcome by name, zeros too; they sum to the shadowed calls.
+        rescued: Reads that legacy answered because unified raised.
+    """
+
+    calls: int
+    shadowed: int
+    outcomes: dict[str, int]
+    divergences: tuple[Found, ...]
+    trips: tuple[tuple[int, Trip], ...]
+    rescued: int
+    walked: Walked
+
+    @property
+    def known(self) -> list[str]:
+        """Ids of the known divergences that were found, sorted."""
+        return sorted({each.known for each in self.divergences if each.known})
+
+    @property
+    def is_back_in_time(self) -> bool:
+        """True if every process acknowledged the rollback within the second that it may take."""
+        report = self.walked.rollback
+        return report is not None and report.confirmed and report.acknowledgement.seconds <= ROLLBACK_WAIT_S
+
+    def as_json(self) -> dict[str, object]:
+        """Return what ``--json`` says of the phase."""
+        end = self.walked.rollback.acknowledgement if self.walked.rollback else None
+        return {
+            "calls": self.calls,
+            "outcomes": self.outcomes,
+            "divergences": [
+                {"fingerprint": each.fingerprint, "known": each.known, "count": each.count} for each in self.divergences
+            ],
+            "stages": self.walked.stages,
+            "rollback": {
+                "processes": end.processes if end else 0,
+                "acknowledged": end.acknowledged if end else 0,
+                "seconds": round(end.seconds, 3) if end else None,
+            },
+            "trips": [
+                {"pid": pid, "seam": trip.seam, "operation": trip.operation, "guard": trip.guard, "from": trip.from_stage, "to": trip.to_stage}
+                for pid, trip in self.trips
+            ],
+            "rescued": self.rescued,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """All of it.
+
+    Attributes:
+        caller_errors: Callers who got neither the control's own object or exception nor a counted rescue, and requests that were not
+            answered as a good service answers.
+        problems: What was not as it should be, one line each.
+    """
+
+    seed: int
+    caller_errors: int
+    report: Path
+    phases: dict[str, PhaseFindings]
+    requests: Counts
+    seconds: float
+    problems: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0 if callers saw no error, every phase went all its way and came back in time; else 3."""
+        good = not self.caller_errors and not self.problems
+        return GOOD if good and all(each.is_back_in_time for each in self.phases.values()) else BAD_NEWS
+
+    def as_json(self) -> dict[str, object]:
+        """Return the object of ``--json``."""
+        return {
+            "schema": 1,
+            "seed": self.seed,
+            "caller_errors": self.caller_errors,
+            "report": str(self.report),
+            "phases": {name: each.as_json() for name, each in self.phases.items()},
+        }
+
+
+def read_phase(journal: JournalReader, phase: str, walked: Walked) -> PhaseFindings:
+    """Return what the journal says of *phase*."""
+    sums: Counter[str] = Counter()
+    for tally in journal.tallies():
+        if tally.place.phase == phase:
+            sums[tally.name] += tally.count
+    return PhaseFindings(
+        calls=sums["calls"],
+        shadowed=sums["shadowed"],
+        outcomes={outcome.value: sums[outcome.value] for outcome in Outcome},
+        divergences=tuple(_found(each) for each in journal.divergences() if each.phase == phase),
+        trips=tuple((pid, trip) for pid, trip in journal.trips() if trip.phase == phase),
+        rescued=sums["rescued"],
+        walked=walked,
+    )
+
+
+def _found(group: DivergenceGroup) -> Found:
+    where = f"{group.seam}.{group.operation}"
+    what = f"{where}: {group.kind} {group.path or '(whole)'}, {' / '.join(group.types)}"
+    return Found(group.fingerprint, group.known, group.count, what)
+
+
+def caller_errors(requests: Counts, identity: dict[str, int], phases: Sequence[PhaseFindings]) -> int:
+    """Return how many callers were wronged: faulty answers, violations of identity, rescues that nobody counted."""
+    uncounted = max(0, identity["rescued"] - sum(each.rescued for each in phases))
+    return requests.faults + identity["violations"] + uncounted

@@ -1,0 +1,143 @@
+"""``oms rehearse``: prepare, start, drive, walk, roll back, report."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TextIO
+
+from oms.app.ontology import Ontology
+from oms.app.rehearsal.board import switchboard
+from oms.app.rehearsal.driver import Driver
+from oms.app.rehearsal.findings import Findings, caller_errors, read_phase
+from oms.app.rehearsal.fleet import Fleet
+from oms.app.rehearsal.folder import Folder, prepare
+from oms.app.rehearsal.progress import progress
+from oms.app.rehearsal.summary import text_of
+from oms.app.rehearsal.traffic import Traffic
+from oms.app.rehearsal.walk import Walk, Walked
+from oms.domain.errors import BadInput
+from oms.domain.phase import Phase
+from oms.journal import JournalReader
+from oms.wiring import BOUND_PHASES
+
+WORKERS = 3
+
+HtmlReport = Callable[[JournalReader], str]
+"""Writes the report for people; the console's, handed in by the command because no entrance imports another."""
+
+
+def run(
+    *,
+    phases: Sequence[str],
+    calls: int = 30_000,
+    seed: int = 1,
+    out: Path = Path("out/rehearsal"),
+    as_json: bool = False,
+    flags: Path = Path("flags"),
+    workers: int = WORKERS,
+    html: HtmlReport | None = None,
+    stdout: TextIO | None = None,
+    stderr: TextIO | None = None,
+) -> int:
+    """Rehearse *phases* one after another and return the exit code: 0 good, 3 if callers saw errors or a phase did not come back in time.
+
+    Args:
+        phases: Names of phases whose both wings stand.
+        calls: Requests in all.
+        seed: Of the traffic.
+        out: Emptied if an earlier rehearsal made it; gets flags, journal, logs and report.
+        as_json: Print one JSON object in place of the summary.
+        flags: Folder that is copied.
+        workers: Processes that serve.
+        html: Writes ``report.html``; None writes the summary as ``report.txt`` in its place.
+        stdout, stderr: Where result and progress go; None for the process's own.
+
+    Raises:
+        BadInput: if a phase cannot be rehearsed, or a folder is not usable.
+        CouldNot: if the workers cannot be started.
+    """
+    chosen = [_bound(name) for name in dict.fromkeys(phases)]
+    folder = prepare(out, flags=flags, phases=chosen)
+    rehearsal = Rehearsal(folder, chosen, calls=calls, seed=seed, workers=workers, stderr=stderr or sys.stderr)
+    findings = asyncio.run(rehearsal.go(html))
+    result = json.dumps(findings.as_json()) + "\n" if as_json else text_of(findings)
+    (stdout or sys.stdout).write(result)
+    return findings.exit_code
+
+
+class Rehearsal:
+    """One rehearsal in a folder of its own."""
+
+    def __init__(
+        self, folder: Folder, phases: Sequence[Phase], *, calls: int, seed: int, workers: int, stderr: TextIO
+    ) -> None:
+        self._folder = folder
+        self._phases = phases
+        self._calls = calls
+        self._seed = seed
+        self._workers = workers
+        self._stderr = stderr
+
+    async def go(self, html: HtmlReport | None) -> Findings:
+        """Do all of it.
+
+        Raises:
+            CouldNot: if the workers cannot be started, or have left no journal.
+        """
+        began = time.monotonic()
+        fleet = Fleet(self._folder, self._workers)
+        traffic = Traffic(Ontology.load(), self._seed)
+        async with fleet:
+            driver = Driver(fleet.ports, traffic)
+            async with driver, progress(self._stderr, self._calls, lambda: driver.counts.sent) as say:
+                walked = await self._walk_all(driver, fleet, traffic, say)
+            identity = await fleet.identity()
+        with JournalReader(self._folder.journal) as journal:
+            found = {name: read_phase(journal, name, each) for name, each in walked.items()}
+            findings = Findings(
+                seed=self._seed,
+                caller_errors=caller_errors(driver.counts, identity, list(found.values())),
+                report=self._folder.report if html else self._folder.report.with_suffix(".txt"),
+                phases=found,
+                requests=driver.counts,
+                seconds=time.monotonic() - began,
+                problems=tuple(_problems(walked, fleet)),
+            )
+            findings.report.write_text(html(journal) if html else text_of(findings), encoding="utf-8")
+        return findings
+
+    async def _walk_all(
+        self, driver: Driver, fleet: Fleet, traffic: Traffic, say: Callable[[str], None]
+    ) -> dict[str, Walked]:
+        board = switchboard(self._folder)
+        walked: dict[str, Walked] = {}
+        left = self._calls
+        for place, phase in enumerate(self._phases):
+            calls = left // (len(self._phases) - place)
+            left -= calls
+            walk = Walk(board, phase, driver, fleet.ports, calls, traffic.imports, say)
+            walked[phase.name] = await walk.go()
+        return walked
+
+
+def _problems(walked: dict[str, Walked], fleet: Fleet) -> list[str]:
+    found = [each.problem for each in walked.values() if each.problem]
+    if fleet.broken_ends:
+        found.append(f"{fleet.broken_ends} of {len(fleet.workers)} workers did not end in good order")
+    return found
+
+
+def _bound(name: str) -> Phase:
+    for phase in BOUND_PHASES:
+        if phase.name == name:
+            return phase
+    raise BadInput(
+        "--phase",
+        found=repr(name),
+        wanted=f"one whose both wings stand: {' '.join(each.name for each in BOUND_PHASES)}",
+    )

@@ -1,0 +1,34 @@
+"""``oms serve``: keeps the service up until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from oms.app.http_server import address_of, listen
+from oms.app.process import application, run_until_stopped
+from oms.wiring import build
+
+
+def run(host: str, port: int, flags: Path, var: Path) -> int:
+    """Serve on *host* and *port* (0: any free one) until SIGTERM or SIGINT. Return the exit code.
+
+    Raises:
+        BadInput: if host or port are none.
+        CouldNot: if the port is taken, or *var* cannot be written.
+    """
+    listener = listen(host, port)
+    where = address_of(listener)
+    oms = build(flags=flags, var=var)
+
+    def say_where() -> None:
+        sys.stdout.write(f"oms serve: listening on {where}, flags {flags}, var {var}; stop with Ctrl-C\n")
+        sys.stdout.flush()
+
+    run_until_stopped(oms, application(oms), listener, ready=say_where, stop_when=_nothing_else)
+    return 0
+
+
+def _nothing_else(stop: asyncio.Event) -> None:
+    """Signals alone end the service."""

@@ -1,0 +1,113 @@
+"""The service: every endpoint through the facades, every request in a scope of its tenant."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from oms.app.document_endpoints import DocumentEndpoints
+from oms.app.documents import DocumentStore
+from oms.app.http import JsonResponse, failure, on_http_exception
+from oms.app.ontology import Ontology
+from oms.app.type_endpoints import TypeEndpoints
+from oms.app.validation import Validator
+from oms.app.validation_endpoint import ValidationEndpoint
+from oms.seams.cache import AsyncCache, Cache
+
+
+class Facades(Protocol):
+    """What the service remembers things with. ``oms.wiring.Oms`` is one."""
+
+    @property
+    def types(self) -> Cache:
+        """For object types, ancestors and descendants."""
+
+    @property
+    def validation(self) -> Cache:
+        """For validation reports."""
+
+    @property
+    def documents(self) -> AsyncCache:
+        """For documents."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What one phase serves in this process: the split as the command line writes it, and the digest that names it."""
+
+    stage: str
+    digest: str
+
+
+def service(
+    facades: Facades,
+    *,
+    serving: Callable[[], Mapping[str, Serving]],
+    ontology: Ontology | None = None,
+    more: tuple[Route, ...] = (),
+) -> Starlette:
+    """Return the service as an ASGI application, without scopes around its requests (see :func:`oms.app.process.application`).
+
+    Args:
+        serving: What each phase serves now, for ``/health``.
+        ontology: The vocabulary; None loads the package's own.
+        more: Further routes (the rehearsal's workers have one).
+    """
+    vocabulary = ontology or Ontology.load()
+    routes: list[Route] = [
+        *TypeEndpoints(vocabulary, facades.types).routes(),
+        *ValidationEndpoint(Validator(vocabulary), facades.validation).routes(),
+        *DocumentEndpoints(vocabulary, facades.documents, DocumentStore()).routes(),
+        *CacheEndpoint(facades).routes(),
+        *HealthEndpoint(serving).routes(),
+        *more,
+    ]
+    return Starlette(routes=routes, exception_handlers={HTTPException: on_http_exception})
+
+
+class CacheEndpoint:
+    """``DELETE /cache/{seam}``: forget everything that one seam remembers."""
+
+    def __init__(self, facades: Facades) -> None:
+        self._facades = facades
+
+    def routes(self) -> list[Route]:
+        """Return the route."""
+        return [Route("/cache/{seam}", self.clear, methods=["DELETE"])]
+
+    async def clear(self, request: Request) -> Response:
+        """Clear the cache of the seam in the path."""
+        match request.path_params["seam"]:
+            case "types":
+                self._facades.types.clear()
+            case "validation":
+                self._facades.validation.clear()
+            case "documents":
+                await self._facades.documents.aclear()
+            case _:
+                return failure(404, "cache: found another name, wanted types, validation or documents")
+        return Response(status_code=204)
+
+
+class HealthEndpoint:
+    """``GET /health``: alive, and what each phase serves."""
+
+    def __init__(self, serving: Callable[[], Mapping[str, Serving]]) -> None:
+        self._serving = serving
+
+    def routes(self) -> list[Route]:
+        """Return the route."""
+        return [Route("/health", self.health)]
+
+    async def health(self, request: Request) -> Response:
+        """Answer liveness; reads no cache, so that a sick cache does not look like a dead process."""
+        phases = {name: {"stage": each.stage, "digest": each.digest} for name, each in self._serving().items()}
+        return JsonResponse({"status": "ok", "pid": os.getpid(), "phases": phases})

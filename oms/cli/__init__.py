@@ -1,0 +1,1 @@
+"""The oms command: a thin entrance that parses, calls one room and prints what came of it."""

@@ -1,0 +1,61 @@
+"""What the commands stand on: the folders that were named, and the rooms that a flip touches, put together."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from oms.rollout.switchboard import Switchboard
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where the flag files and everything written at run time are."""
+
+    flags: Path
+    var: Path
+
+
+def folders_of(arguments: argparse.Namespace) -> Folders:
+    """Return the folders: as named on the command line, else by ``OMS_FLAGS`` and ``OMS_VAR``, else ``flags`` and ``var``."""
+    flags, var = getattr(arguments, "flags", None), getattr(arguments, "var", None)
+    if flags is not None and var is not None:
+        return Folders(Path(flags), Path(var))
+    from oms.unified.config.settings import OmsSettings
+
+    settings = OmsSettings()
+    return Folders(Path(flags or settings.flags), Path(var or settings.var))
+
+
+def switchboard(folders: Folders, *, warn: Callable[[str], None]) -> Switchboard:
+    """Return what a flip touches, over *folders*; *warn* is told of a flag that was written but is not known to be on disk."""
+    from oms.flagging.files import FlagFiles
+    from oms.journal.flips import append_flip
+    from oms.journal.run_folder import read_processes
+    from oms.rollout.audit import Audit
+    from oms.rollout.switchboard import Switchboard
+    from oms.seams import PHASES
+
+    return Switchboard(
+        phases=PHASES,
+        flags=FlagFiles(folders.flags, PHASES, report=warn),
+        last_good=FlagFiles(folders.var / "last-good", PHASES),
+        processes=partial(read_processes, folders.var / "run"),
+        audit=Audit(folders.var / "audit.jsonl"),
+        lock=folders.var / "flags.lock",
+        record=partial(append_flip, folders.var / "journal.db"),
+        changed_at=partial(_changed_at, folders.flags),
+    )
+
+
+def _changed_at(folder: Path, phase: str) -> float | None:
+    """Return when the file came to be where it is: a backup that is moved back keeps its old mtime, but not its ctime."""
+    try:
+        return (folder / f"{phase}.flagd.json").stat().st_ctime
+    except OSError:
+        return None

@@ -1,0 +1,16 @@
+"""What an exit code of oms means (design, section 9)."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """One meaning everywhere."""
+
+    GOOD = 0
+    NOT_YET = 1
+    BAD_INPUT = 2
+    REFUSED = 3
+    COULD_NOT = 4
+    CONFIGURATION = 78

@@ -1,0 +1,120 @@
+"""``oms rehearse`` and ``oms serve``: the service itself."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from oms.cli.context import folders_of
+from oms.cli.output import Output
+from oms.cli.parsing import phase_name, whole_number
+from oms.domain.errors import CouldNot
+
+_CALLS = 30_000
+_SEED = 1
+_REHEARSE = """\
+examples:
+  oms rehearse
+  oms rehearse --phase cache --calls 5000 --seed 7 --out out/rehearsal --json
+"""
+_SERVE = """\
+example:
+  oms serve --port 8080
+"""
+
+
+def add(commands: Any, folders: argparse.ArgumentParser) -> None:
+    """Add both commands."""
+    rehearse = commands.add_parser(
+        "rehearse",
+        help="walk phases through their stages under traffic, with a report",
+        epilog=_REHEARSE,
+        parents=[folders],
+        usage="oms rehearse [--phase P]... [--calls N] [--seed S] [--out DIR] [--json]",
+    )
+    rehearse.add_argument(
+        "--phase",
+        metavar="P",
+        action="append",
+        type=phase_name,
+        help="a phase to walk; may be repeated (default: cache)",
+    )
+    rehearse.add_argument(
+        "--calls",
+        metavar="N",
+        type=whole_number("--calls", least=1, most=1_000_000_000),
+        default=_CALLS,
+        help=f"calls in all (default {_CALLS:,})",
+    )
+    rehearse.add_argument(
+        "--seed",
+        metavar="S",
+        type=whole_number("--seed", least=0, most=2**32 - 1),
+        default=_SEED,
+        help=f"seed of the traffic (default {_SEED})",
+    )
+    rehearse.add_argument(
+        "--out",
+        metavar="DIR",
+        type=Path,
+        default=Path("out/rehearsal"),
+        help="where report and flags go (default out/rehearsal)",
+    )
+    rehearse.add_argument("--json", action="store_true", help="print one JSON object")
+    rehearse.set_defaults(run=_rehearse, parser=rehearse)
+    serve = commands.add_parser(
+        "serve", help="keep the service up", epilog=_SERVE, parents=[folders], usage="oms serve [--host H] [--port N]"
+    )
+    serve.add_argument("--host", metavar="H", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
+    serve.add_argument(
+        "--port",
+        metavar="N",
+        type=whole_number("--port", least=0, most=65_535),
+        default=8080,
+        help="port to listen on, 0 for any free one (default 8080)",
+    )
+    serve.set_defaults(run=_serve, parser=serve)
+
+
+def _rehearse(arguments: argparse.Namespace, out: Output) -> int:
+    from oms.cli.report import html_report
+
+    with _service_installed():
+        from oms.app.rehearsal import run
+    return run(
+        phases=arguments.phase or ["cache"],
+        calls=arguments.calls,
+        seed=arguments.seed,
+        out=arguments.out,
+        as_json=out.as_json,
+        flags=folders_of(arguments).flags,
+        html=html_report if _has_html() else None,
+        stdout=out.stdout,
+        stderr=out.stderr,
+    )
+
+
+def _serve(arguments: argparse.Namespace, out: Output) -> int:
+    with _service_installed():
+        from oms.app.serve import run
+    folders = folders_of(arguments)
+    return run(host=arguments.host, port=arguments.port, flags=folders.flags, var=folders.var)
+
+
+@contextmanager
+def _service_installed() -> Iterator[None]:
+    """Name what to install where the service's packages, which not every host needs, are missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise CouldNot(f"service: found no package {error.name}, wanted it; pip install 'oms[service]'") from error
+
+
+def _has_html() -> bool:
+    """Tell whether the report can be a page; without its packages a rehearsal leaves text."""
+    from importlib.util import find_spec
+
+    return find_spec("jinja2") is not None and find_spec("pygal") is not None

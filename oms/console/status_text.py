@@ -1,0 +1,177 @@
+"""The status screen: one look, at most 100 columns, a glyph and a word for every state, and what to type next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from oms.domain.split import percent_text
+from oms.domain.stage import after
+from oms.rollout.status import PhaseStatus, ProcessStatus, StatusReport
+from oms.rollout.wording import age_text, clock_text
+
+WIDTH = 100
+
+_STYLES = {"ok": "green", "!": "yellow", "x": "bold red"}
+
+
+def print_status(report: StatusReport, stream: TextIO) -> None:
+    """Write the screen to *stream*. Colours only on a terminal, and never with ``NO_COLOR``."""
+    console = Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=False)
+    console.width = min(console.width, WIDTH) if console.is_terminal else WIDTH
+    console.print(_headline(report))
+    console.print(_phases(report))
+    if report.processes:
+        console.print(_processes(report))
+    for label, sentence in _remarks(report):
+        console.print(_remark(label, sentence))
+
+
+def verdict(status: PhaseStatus) -> tuple[str, str]:
+    """Return the glyph and the word for one phase, the worst that holds."""
+    if status.now.problem:
+        return "x", "broken"
+    if status.tripped:
+        return "x", "tripped"
+    if status.lags:
+        return "!", "waiting"
+    return "ok", "good"
+
+
+def stage_words(status: PhaseStatus) -> str:
+    """Return where a phase stands: ``shadow``, ``live 5 %, shadow 95 %``, or the stages that targeting leads to."""
+    split = status.split
+    if split is None:
+        return status.now.text
+    if split.is_whole:
+        return split.most_advanced.value
+    return ", ".join(f"{stage.value} {percent_text(weight)} %" for stage, weight in split.weights)
+
+
+def next_commands(status: PhaseStatus) -> list[str]:
+    """Return what to type next for one phase: the way on if nothing is wrong, the way back if there is one."""
+    name = status.phase.name
+    glyph, _ = verdict(status)
+    if glyph == "x":
+        return [f"oms rollback {name}"]
+    on = (
+        after(status.now.most_advanced, writes=status.phase.writes)
+        if len(status.now.stages) == 1
+        else status.now.most_advanced
+    )
+    forward = [f"oms flip {name} {on.value} --why TEXT"] if on is not None and glyph == "ok" else []
+    back = [] if status.now.most_advanced.rank == 0 else [f"oms rollback {name}"]
+    return forward + back
+
+
+def _headline(report: StatusReport) -> Text:
+    agreeing = sum(1 for process in report.processes if _agrees(process, report))
+    total = len(report.processes)
+    processes = f"{agreeing} of {total} processes agree" if total else "no process is running"
+    return Text(f"oms | flags: {report.source} | {processes} | {clock_text(report.at)}", style="bold")
+
+
+def _agrees(process: ProcessStatus, report: StatusReport) -> bool:
+    return not any(lag.startswith(f"pid {process.pid} ") for status in report.phases for lag in status.lags)
+
+
+def _phases(report: StatusReport) -> Table:
+    table = _table("", "PHASE", "STAGE", "DIGEST", "AGREE", "TRIPPED", "REPAIRS", "AGE")
+    for status in report.phases:
+        glyph, word = verdict(status)
+        table.add_row(
+            Text(f"{glyph:<2} {word}", style=_STYLES[glyph]),
+            status.phase.name,
+            stage_words(status),
+            status.now.digest or "-",
+            f"{status.followed_by - len(status.lags)}/{status.followed_by}",
+            status.tripped or "-",
+            str(status.repairs),
+            "-" if status.age_s is None else age_text(status.age_s),
+        )
+    return table
+
+
+def _processes(report: StatusReport) -> Table:
+    table = _table("", "PID", "HOST", "LAST BEAT", "SERVES OTHER FLAGS FOR")
+    for process in report.processes:
+        glyph, word = ("!", "silent") if process.silent else ("ok", "beats")
+        others = [
+            status.phase.name
+            for status in report.phases
+            if process.digests.get(status.phase.name, status.now.digest) != status.now.digest
+        ]
+        table.add_row(
+            Text(f"{glyph:<2} {word}", style=_STYLES[glyph]),
+            str(process.pid),
+            process.host,
+            f"{age_text(process.beat_age_s)} ago",
+            " ".join(others) or "-",
+        )
+    return table
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
+
+
+def _remarks(report: StatusReport) -> Iterator[tuple[str, str]]:
+    for status in report.phases:
+        yield from _about(status)
+    for process in report.processes:
+        if process.silent:
+            yield (
+                "why",
+                f"pid {process.pid} is silent: it may be stopped or starved; kill -CONT {process.pid}, or end it",
+            )
+    if report.ended:
+        yield "note", f"ended without taking leave: pid {', '.join(map(str, report.ended))}"
+    yield from (("note", note) for note in report.notes)
+    yield from (("do", command) for command in _what_to_do(report))
+
+
+def _what_to_do(report: StatusReport) -> list[str]:
+    """Bad news first and alone; else the phases that somebody follows or has moved; else how to begin."""
+    wanted = [status for status in report.phases if verdict(status)[0] == "x"]
+    wanted = wanted or [status for status in report.phases if status.followed_by or status.now.most_advanced.rank]
+    wanted = wanted or [status for status in report.phases if len(report.phases) == 1]
+    return [command for status in wanted for command in next_commands(status)] or ["oms flip PHASE STAGE --why TEXT"]
+
+
+def _about(status: PhaseStatus) -> Iterator[tuple[str, str]]:
+    name, last = status.phase.name, status.last
+    if status.now.problem:
+        word = "the last good flag" if status.now.origin == "last-good" else "the declared default"
+        yield "why", f"{status.now.problem}"
+        yield (
+            "why",
+            f"{name}: {word} ({status.now.text}) is served until that is mended; oms rollback {name} writes a good file",
+        )
+    if status.tripped:
+        pids = ", ".join(map(str, status.tripped_in))
+        yield (
+            "why",
+            f"{name}: a guard put {status.tripped} in force in pid {pids}; oms rollback {name} makes it so everywhere",
+        )
+    for lag in status.lags:
+        yield "why", f"{name}: {lag}"
+    if last is not None:
+        yield (
+            "last",
+            f"{name}: {last.flip.from_split} -> {last.flip.to_split} by {last.flip.who}, {clock_text(last.flip.at)}: {last.flip.why}",
+        )
+
+
+def _remark(label: str, sentence: str) -> Table:
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_column(width=4)
+    table.add_column(overflow="fold")
+    table.add_row(Text(label, style="dim"), Text(sentence, style="bold red" if label == "why" else ""))
+    return table

@@ -1,0 +1,1 @@
+"""Flags: read from files, validated, compiled, published as one table. The only room that speaks OpenFeature and flagd."""

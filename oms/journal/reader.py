@@ -1,0 +1,278 @@
+"""What the journal says: sums over a window, ready for a report."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from oms.domain.errors import CouldNot
+from oms.domain.record import Flip, Latency, Place, Repair, Tally, Trip
+from oms.journal.identity import Identity
+from oms.journal.samples import Sample, add_buckets, load_buckets, load_samples
+from oms.journal.schema import check_is_ours
+
+_BUSY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """From when to when, Unix time in seconds; None is open. Counts are kept per minute, older ones per hour: edges round outward."""
+
+    since: float | None = None
+    until: float | None = None
+
+    @property
+    def minutes(self) -> tuple[int, int]:
+        """First and last minute that belong to it."""
+        first = -1 if self.since is None else int(self.since // 60)
+        return first, 2**62 if self.until is None else int(self.until // 60)
+
+    @property
+    def seconds(self) -> tuple[float, float]:
+        """The same with numbers in place of None."""
+        return -1.0 if self.since is None else self.since, 1e18 if self.until is None else self.until
+
+
+ALWAYS = Window()
+
+
+@dataclass(frozen=True, slots=True)
+class DivergenceGroup:
+    """All divergences with one fingerprint that one rule covers, or none does.
+
+    Attributes:
+        known: Id of the rule, None for an unexplained divergence.
+        stages: Where it was seen.
+        count: How often in the window.
+        counts: How often, by minute (Unix time / 60), oldest first.
+        first_seen, last_seen: Unix time in seconds, over the whole journal.
+        samples: Redacted; the first ones and the newest.
+    """
+
+    fingerprint: str
+    known: str | None
+    phase: str
+    seam: str
+    operation: str
+    stages: tuple[str, ...]
+    kind: str
+    path: str
+    types: tuple[str, str]
+    count: int
+    counts: dict[int, int]
+    first_seen: float
+    last_seen: float
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessEntry:
+    """One process that wrote to the journal.
+
+    Attributes:
+        seen_at: When it wrote last, Unix time in seconds.
+        ended_at: None while it runs; of a killed one, when it was last seen.
+        ending: ``running``, ``clean`` or ``killed`` (gone without a word).
+    """
+
+    host: str
+    pid: int
+    started_at: float
+    seen_at: float
+    ended_at: float | None
+    ending: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A time in which a process could not write, or something that was lost. Unix time in seconds; *lost* 0 is a delay only."""
+
+    pid: int
+    since: float
+    until: float
+    lost: int
+    reason: str
+
+
+class JournalReader:
+    """Reads the journal at *path* while others write it. A context manager; ``close`` ends it.
+
+    Raises:
+        CouldNot: from any method, if the file is missing, not a journal, or cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not path.is_file():
+            raise CouldNot(f"{path}: found no journal, wanted one that a running service has written; is --var right?")
+        with self._reading():
+            self._connection = _open(path)
+            try:
+                check_is_ours(self._connection, path)
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def __enter__(self) -> JournalReader:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def tallies(self, window: Window = ALWAYS) -> list[Tally]:
+        """Return the sum per place and name."""
+        rows = self._rows(
+            "SELECT phase, seam, operation, stage, name, total FROM"
+            " (SELECT place, name, sum(count) AS total FROM tally WHERE minute BETWEEN ? AND ? GROUP BY place, name)"
+            " JOIN place ON place.id = place ORDER BY 1, 2, 3, 4, 5",
+            window.minutes,
+        )
+        return [Tally(Place(*row[:4]), row[4], row[5]) for row in rows]
+
+    def latencies(self, window: Window = ALWAYS) -> list[Latency]:
+        """Return one histogram per place and side."""
+        rows = self._rows("SELECT place, side, buckets FROM latency WHERE minute BETWEEN ? AND ?", window.minutes)
+        sums: dict[tuple[int, str], dict[int, int]] = {}
+        for place, side, buckets in rows:
+            add_buckets(sums.setdefault((place, side), {}), load_buckets(buckets))
+        places = {row[0]: Place(*row[1:]) for row in self._rows("SELECT id, phase, seam, operation, stage FROM place")}
+        return [Latency(places[place], side, buckets) for (place, side), buckets in sorted(sums.items())]
+
+    def span(self) -> tuple[float, float] | None:
+        """Return the first and the last minute with counts as Unix times in seconds, None without any."""
+        first, last = next(self._rows("SELECT min(minute), max(minute) FROM tally"))
+        return None if first is None else (first * 60.0, last * 60.0 + 60.0)
+
+    def divergences(self, window: Window = ALWAYS) -> list[DivergenceGroup]:
+        """Return every group that was seen in *window*, the most frequent first."""
+        counts: dict[int, dict[int, int]] = {}
+        for minute, divergence, count in self._rows(
+            "SELECT minute, divergence, count FROM divergence_count WHERE minute BETWEEN ? AND ? ORDER BY minute", window.minutes
+        ):
+            counts.setdefault(divergence, {})[minute] = count
+        rows = self._rows(
+            "SELECT divergence.id, fingerprint, known, phase, seam, operation, stage, kind, path, legacy_type, unified_type,"
+            " first_seen, last_seen, samples FROM divergence JOIN place ON place.id = place ORDER BY fingerprint, known, divergence.id"
+        )
+        groups: dict[tuple[str, str], DivergenceGroup] = {}
+        for row in rows:
+            if row[0] in counts:
+                one = _group(row, counts[row[0]])
+                other = groups.get((row[1], row[2]))
+                groups[row[1], row[2]] = one if other is None else _joined(other, one)
+        return sorted(groups.values(), key=lambda group: (-group.count, group.fingerprint, group.known or ""))
+
+    def flips(self, window: Window = ALWAYS) -> list[Flip]:
+        """Return the flips, oldest first."""
+        rows = self._rows(
+            "SELECT phase, from_split, to_split, digest, who, why, at, forced FROM flip WHERE at BETWEEN ? AND ? ORDER BY at", window.seconds
+        )
+        return [Flip(*(*row[:-1], bool(row[-1]))) for row in rows]
+
+    def trips(self, window: Window = ALWAYS) -> list[tuple[int, Trip]]:
+        """Return the trips with the pid of the process that tripped, oldest first."""
+        rows = self._rows(
+            "SELECT pid, phase, seam, operation, guard, from_stage, to_stage, reason, at"
+            " FROM trip JOIN process ON process.id = process WHERE at BETWEEN ? AND ? ORDER BY at",
+            window.seconds,
+        )
+        return [(row[0], Trip(*row[1:])) for row in rows]
+
+    def open_repairs(self) -> list[tuple[int, Repair]]:
+        """Return the repairs that are still to be made with the pid that opened them, oldest first.
+
+        What a process-local side of an ended process held is gone, and its repair with it. Keys are hashes, or left out.
+        """
+        rows = self._rows(
+            "SELECT host, boot, pid, started, ended_at, repair.id, phase, seam, side, key, opened_at, closed_at, process_local"
+            " FROM repair JOIN process ON process.id = process WHERE closed_at IS NULL ORDER BY opened_at"
+        )
+        return [
+            (row[2], Repair(*(*row[5:-1], bool(row[-1]))))
+            for row in rows
+            if not row[12] or (row[4] is None and not _is_gone(row[:4]))
+        ]
+
+    def processes(self) -> list[ProcessEntry]:
+        """Return every process that wrote, in the order of their start; those that are gone without a word are ``killed``."""
+        rows = self._rows("SELECT host, boot, pid, started, started_at, seen_at, ended_at, ending FROM process ORDER BY started_at, id")
+        return [_process(row) for row in rows]
+
+    def gaps(self, window: Window = ALWAYS) -> list[Gap]:
+        """Return when processes could not write and what was lost, oldest first."""
+        since, until = window.seconds
+        rows = self._rows(
+            "SELECT pid, since, until, count, reason FROM loss JOIN process ON process.id = process"
+            " WHERE until >= ? AND since <= ? ORDER BY since, pid",
+            (since, until),
+        )
+        return [Gap(*row) for row in rows]
+
+    def _rows(self, statement: str, parameters: tuple[object, ...] = ()) -> Iterator[Any]:
+        with self._reading():
+            return iter(self._connection.execute(statement, parameters).fetchall())
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise CouldNot(f"{self.path}: found {error}, wanted a journal that can be read") from error
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """Open read-only; in a folder where the log's index cannot be made, the file alone, as it was last tidied up."""
+    name = path.absolute().as_uri()
+    connection = sqlite3.connect(f"{name}?mode=ro", uri=True, timeout=_BUSY_S)
+    try:
+        connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        return sqlite3.connect(f"{name}?immutable=1", uri=True)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _is_gone(identity: tuple[str, str, int, int]) -> bool:
+    """Tell whether that process is certainly gone; of another host nothing is certain."""
+    process = Identity(*identity)
+    return process.host == Identity.own().host and not process.is_alive()
+
+
+def _process(row: tuple[Any, ...]) -> ProcessEntry:
+    host, _, pid, _, started_at, seen_at, ended_at, ending = row
+    if ending is None and _is_gone(row[:4]):
+        ended_at, ending = seen_at, "killed"
+    return ProcessEntry(host, pid, started_at, seen_at, ended_at, ending or "running")
+
+
+def _group(row: tuple[Any, ...], counts: dict[int, int]) -> DivergenceGroup:
+    _, fingerprint, known, phase, seam, operation, stage, kind, path, legacy, unified, first_seen, last_seen, samples = row
+    return DivergenceGroup(
+        fingerprint=fingerprint, known=known or None, phase=phase, seam=seam, operation=operation, stages=(stage,), kind=kind, path=path,
+        types=(legacy, unified), count=sum(counts.values()), counts=counts, first_seen=first_seen, last_seen=last_seen,
+        samples=tuple(load_samples(samples)),
+    )  # fmt: skip
+
+
+def _joined(one: DivergenceGroup, other: DivergenceGroup) -> DivergenceGroup:
+    """Return the same divergence seen at two stages as one."""
+    counts = dict(one.counts)
+    add_buckets(counts, other.counts)
+    return DivergenceGroup(
+        fingerprint=one.fingerprint, known=one.known, phase=one.phase, seam=one.seam, operation=one.operation,
+        stages=(*one.stages, *other.stages), kind=one.kind, path=one.path, types=one.types, count=one.count + other.count,
+        counts=dict(sorted(counts.items())), first_seen=min(one.first_seen, other.first_seen), last_seen=max(one.last_seen, other.last_seen),
+        samples=tuple(sorted((*one.samples, *other.samples), key=lambda sample: sample[0])),
+    )  # fmt: skip

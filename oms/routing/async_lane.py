@@ -1,0 +1,189 @@
+"""Async lanes: candidates as tasks on the caller's own loop, one lane per seam and loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from contextvars import Context
+
+from oms.domain.observation import Disposition, Outcome, Returned, Uncomparable
+from oms.routing.allowance import CpuAllowance
+from oms.routing.contain import INSIDE
+from oms.routing.job import Job
+from oms.routing.lane import LaneLimits, Waiting
+from oms.routing.snapshot import opened, raised
+from oms.routing.steps import timed
+
+_POLL_S = 0.004
+_PAUSE_AFTER_TIMEOUTS = 5
+
+
+class AsyncLane:
+    """Candidates of one seam on one loop. Everything but ``refuses`` and ``abandon`` runs in that loop's thread."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, limits: LaneLimits, allowance: CpuAllowance) -> None:
+        self._loop = loop
+        self._limits = limits
+        self._allowance = allowance
+        self._waiting = Waiting(limits)
+        self._running: dict[asyncio.Task[None], Job] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._paused_until = 0.0
+        self._timeouts = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """True if nothing waits and nothing runs."""
+        return not self._waiting and not self._running
+
+    def refuses(self) -> Disposition | None:
+        """Return why a read is not shadowed now, None if it is."""
+        if self._paused_until and self._paused_until > time.perf_counter():
+            return Disposition.PAUSED
+        return Disposition.SAMPLED_OUT if self._allowance.is_spent else None
+
+    def put(self, job: Job) -> None:
+        """Leave *job* for the next look, a few milliseconds on."""
+        if self._waiting.put(job) and self._timer is None:
+            self._look_later()
+
+    def abandon(self) -> int:
+        """Count what can't be run any more as dropped; return how many."""
+        lost = self._waiting.drop_all()
+        for job in list(self._running.values()):
+            if not job.is_concluded:
+                job.count(Outcome.DROPPED)
+                lost += 1
+        return lost
+
+    def pause(self) -> None:
+        """Rest: nothing is shadowed here for a while."""
+        self._paused_until = time.perf_counter() + self._limits.pause_s
+
+    def _look_later(self) -> None:
+        self._timer = self._loop.call_later(_POLL_S, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        self._cut_late(time.perf_counter())
+        while len(self._running) < self._limits.concurrent and (job := self._waiting.take()) is not None:
+            task = self._loop.create_task(self._attend(job), context=job.context or Context())
+            self._running[task] = job
+            task.add_done_callback(self._done)
+        if self._allowance.is_spent:
+            self._allowance.refill()
+        if self._waiting or self._running or self._allowance.is_spent:
+            self._look_later()
+
+    def _cut_late(self, now_s: float) -> None:
+        for task, job in self._running.items():
+            if now_s - job.enqueued_s > job.operation.deadline_s and not job.is_concluded:
+                self._timed_out(job)
+                task.cancel()
+
+    def _timed_out(self, job: Job) -> None:
+        job.count(Outcome.TIMED_OUT)
+        self._timeouts += 1
+        if self._timeouts >= _PAUSE_AFTER_TIMEOUTS:
+            self._timeouts = 0
+            self.pause()
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        job = self._running.pop(task)
+        if not job.is_concluded:
+            # The loop is closing, or the candidate cancelled the task that it ran in.
+            job.count(Outcome.DROPPED)
+        if not task.cancelled():
+            task.exception()
+
+    def _note(self, held_s: float) -> None:
+        self._allowance.spend(held_s)
+        if held_s > self._limits.block_s:
+            self.pause()
+
+    async def _attend(self, job: Job) -> None:
+        began = time.perf_counter()
+        try:
+            if job.needs_candidate:
+                if began - job.enqueued_s > job.operation.deadline_s:
+                    self._timed_out(job)
+                    return
+                await self._run_candidate(job)
+                self._timeouts = 0
+            began = time.perf_counter()
+            job.conclude()
+        except Exception:  # a copy that does not load: the call cannot be compared
+            job.count(Outcome.UNCOMPARABLE, Uncomparable.NOT_SNAPSHOTTABLE)
+        finally:
+            self._allowance.spend(time.perf_counter() - began)
+
+    async def _run_candidate(self, job: Job) -> None:
+        INSIDE.set(True)
+        if not await job.state.repairs.asettle(job.control.other, job.key):
+            job.fault = Uncomparable.NOT_ATTEMPTED
+            return
+        args, kwargs = opened(job.arguments)
+        began = time.perf_counter_ns()
+        try:
+            value = await timed(job.method()(*args, **kwargs), self._note)
+        except BaseException as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                # Cut at the deadline (and counted so), or the loop is closing.
+                raise
+            job.candidate_ns = time.perf_counter_ns() - began
+            job.candidate = raised(error, job.operation)
+            if isinstance(error, KeyboardInterrupt):
+                raise
+        else:
+            job.candidate_ns = time.perf_counter_ns() - began
+            job.candidate = Returned(value)
+
+
+class AsyncLanes:
+    """The async lanes of one seam: one per event loop that calls it."""
+
+    def __init__(self, limits: LaneLimits, allowance: CpuAllowance) -> None:
+        self._limits = limits
+        self.reset(allowance)
+
+    def reset(self, allowance: CpuAllowance) -> None:
+        """Start from nothing, as a forked child does."""
+        self._allowance = allowance
+        self._lock = threading.Lock()
+        self._lanes: dict[asyncio.AbstractEventLoop, AsyncLane] = {}
+        self._last: tuple[asyncio.AbstractEventLoop | None, AsyncLane | None] = (None, None)
+
+    def here(self) -> AsyncLane:
+        """Return the lane of the running loop."""
+        loop = asyncio.get_running_loop()
+        known, lane = self._last
+        if known is loop and lane is not None:
+            return lane
+        with self._lock:
+            lane = self._lanes.setdefault(loop, AsyncLane(loop, self._limits, self._allowance))
+        self._last = (loop, lane)
+        return lane
+
+    def check(self) -> None:
+        """Called by the watchdog: what waits for a loop that is closed will never run, and is counted."""
+        for loop, lane in self._snapshot():
+            if loop.is_closed():
+                lane.abandon()
+                with self._lock:
+                    self._lanes.pop(loop, None)
+                    self._last = (None, None)
+
+    def stop(self) -> int:
+        """Count everything that has not run as dropped; return how many."""
+        return sum(lane.abandon() for _, lane in self._snapshot())
+
+    @property
+    def is_idle(self) -> bool:
+        """True if every loop's lane is idle."""
+        return all(lane.is_idle for _, lane in self._snapshot())
+
+    def _snapshot(self) -> list[tuple[asyncio.AbstractEventLoop, AsyncLane]]:
+        with self._lock:
+            return list(self._lanes.items())

@@ -1,0 +1,114 @@
+"""One shadowed call on its way from the caller to its comparison."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextvars import Context
+from typing import TYPE_CHECKING, Any
+
+from oms.domain.observation import Facts, Observation, Outcome, Returned, Uncomparable
+from oms.domain.phase import Operation
+from oms.domain.stage import Effect, Side, Stage
+from oms.routing.snapshot import opened
+from oms.routing.tally import Cell
+
+if TYPE_CHECKING:
+    from oms.routing.state import SeamState
+
+
+class Job:
+    """A call that was answered, and what is needed to run and compare the side beside.
+
+    Attributes:
+        control: The side that answered; its observation holds snapshots, not values.
+        arguments: Snapshot of ``(args, kwargs)``.
+        candidate: What the other side did, where that is known already (a rescue, a second write).
+        fault: Why the call cannot be compared, where that is known already.
+        stamp: Moment of the key book at which the control began.
+        began_s: When the control began, seconds of the performance counter.
+        size: About how many bytes its snapshots hold.
+        written: Of a write: its own arguments other than key and value.
+    """
+
+    __slots__ = (
+        "arguments", "began_s", "candidate", "candidate_ns", "cell", "context", "control", "control_ns", "enqueued_s", "fault",
+        "is_concluded", "key", "observation", "operation", "size", "stage", "stamp", "state", "written",
+    )  # fmt: skip
+
+    def __init__(self, state: SeamState, operation: Operation, cell: Cell, stage: Stage, control: Side) -> None:
+        self.state = state
+        self.operation = operation
+        self.cell = cell
+        self.stage = stage
+        self.control = control
+        self.key: str | None = None
+        self.stamp = 0
+        self.began_s = 0.0
+        self.enqueued_s = 0.0
+        self.arguments: object = None
+        self.context: Context | None = None
+        self.observation: Observation = Returned(None)
+        self.control_ns = 0
+        self.candidate: Observation | None = None
+        self.candidate_ns: int | None = None
+        self.fault: Uncomparable | None = None
+        self.size = 0
+        self.is_concluded = False
+        self.written: tuple[tuple[str, object], ...] = ()
+
+    @property
+    def needs_candidate(self) -> bool:
+        """True if the other side has still to run."""
+        return self.candidate is None and self.fault is None
+
+    def method(self) -> Callable[..., Any]:
+        """Return the candidate's bound method."""
+        return self.state.binding.method(self.control.other, self.operation.name)
+
+    def conclude(self) -> None:
+        """Compare, and count the call. Once only; the first conclusion stands."""
+        if (
+            self.fault is None
+            and self.operation.effect is Effect.READS
+            and self.state.keys.is_raced(self.key, self.stamp)
+        ):
+            self.fault = Uncomparable.RACED
+        if self.fault is not None:
+            self.count(Outcome.UNCOMPARABLE, self.fault)
+            return
+        control, candidate = _opened(self.observation), self.candidate or Returned(None)
+        legacy, unified = (control, candidate) if self.control is Side.LEGACY else (candidate, control)
+        verdict = self.state.judge.judge(self.operation, self._facts(), legacy=legacy, unified=unified)
+        if verdict.is_empty:
+            self.cell.count("empty")
+        self.count(verdict.outcome, verdict.reason)
+
+    def count(self, outcome: Outcome, reason: str | None = None) -> None:
+        """Count the call with *outcome*, unless it has been."""
+        if self.is_concluded:
+            return
+        self.is_concluded = True
+        durations: tuple[tuple[Side, int], ...] = ((self.control, self.control_ns),)
+        if self.candidate_ns is not None:
+            durations = (*durations, (self.control.other, self.candidate_ns))
+        self.cell.shadowed(outcome, reason, durations)
+
+    def _facts(self) -> Facts:
+        written_s, arguments, keys_written = self.state.keys.last_write(self.key)
+        if self.operation.effect is Effect.WRITES:
+            written_s, arguments = self.began_s, self.written
+        return Facts(
+            self.operation.name,
+            self.stage,
+            self.control,
+            self.began_s,
+            time.perf_counter(),
+            written_s,
+            arguments,
+            keys_written,
+        )
+
+
+def _opened(observation: Observation) -> Observation:
+    return Returned(opened(observation.value)) if isinstance(observation, Returned) else observation

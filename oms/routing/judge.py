@@ -1,0 +1,80 @@
+"""From two observations to one of the seven outcomes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from oms.domain.comparison import Difference, are_both_empty, compare
+from oms.domain.divergence import Divergence, describe, fingerprint, type_name
+from oms.domain.known import KnownDivergence, matching_rule
+from oms.domain.observation import Facts, Observation, Outcome, Uncomparable
+from oms.domain.phase import Operation, Seam
+from oms.routing.tally import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a comparison came to.
+
+    Attributes:
+        reason: Why it was uncomparable, else None.
+        is_empty: Both sides returned nothing: a match that is no evidence.
+    """
+
+    outcome: Outcome
+    reason: Uncomparable | None = None
+    is_empty: bool = False
+
+
+class Judge:
+    """Compares for one seam; divergences go to the ledger."""
+
+    def __init__(self, seam: Seam[Any, Any], rules: Sequence[KnownDivergence], ledger: Ledger, hash_key: bytes) -> None:
+        self._seam = seam
+        self._rules = [rule for rule in rules if rule.seam.split(".")[0] in (seam.phase.name, "*")]
+        self._ledger = ledger
+        self._hash_key = hash_key
+
+    def judge(self, operation: Operation, facts: Facts, *, legacy: Observation, unified: Observation) -> Verdict:
+        """Compare and note every divergence. A comparator, a rule or a value that raises makes the call uncomparable."""
+        try:
+            return self._judge(operation, facts, legacy, unified)
+        except Exception:  # values, comparators and predicates are other people's code
+            return Verdict(Outcome.UNCOMPARABLE, Uncomparable.COMPARATOR_FAILED)
+
+    def _judge(self, operation: Operation, facts: Facts, legacy: Observation, unified: Observation) -> Verdict:
+        differences = compare(legacy=legacy, unified=unified)
+        if not differences:
+            return Verdict(Outcome.MATCHED, is_empty=are_both_empty(legacy, unified))
+        if self._seam.reasonable is not None and self._seam.reasonable(legacy, unified, facts) is not None:
+            return Verdict(Outcome.REASONABLE)
+        known = [matching_rule(self._rules, self._seam.full_name, difference, facts) for difference in differences]
+        for difference, rule in zip(differences, known, strict=True):
+            self._ledger.divergence(self._divergence(operation, facts, difference, rule))
+        return Verdict(Outcome.IGNORED if all(known) else Outcome.MISMATCHED)
+
+    def _divergence(
+        self, operation: Operation, facts: Facts, difference: Difference, rule: KnownDivergence | None
+    ) -> Divergence:
+        show = difference.path in operation.values
+        return Divergence(
+            fingerprint=fingerprint(self._seam.full_name, operation.name, difference),
+            phase=self._seam.phase.name,
+            seam=self._seam.name,
+            operation=operation.name,
+            stage=facts.stage.value,
+            kind=difference.kind,
+            path=difference.path,
+            types=(type_name(difference.legacy), type_name(difference.unified)),
+            known=rule.id if rule else None,
+            seen_at=time.time(),
+            sample={
+                "path": difference.path,
+                "control": facts.control.value,
+                "legacy": describe(difference.legacy, show=show, key=self._hash_key),
+                "unified": describe(difference.unified, show=show, key=self._hash_key),
+            },
+        )

@@ -1,0 +1,390 @@
+"""The runtime: bindings, facades, the present decision table, and what every process needs to tell about itself."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ParamSpec, TypeVar
+
+from oms.domain.decision import DecisionTable
+from oms.domain.errors import BindingError
+from oms.domain.known import KnownDivergence
+from oms.domain.phase import Operation, Phase, Seam
+from oms.domain.record import Batch, Tally, Trip
+from oms.domain.stage import Effect, Side, Stage, rollback_target, written_sides
+from oms.domain.standing import PhaseStanding
+from oms.routing.allowance import CpuAllowance
+from oms.routing.async_lane import AsyncLanes
+from oms.routing.binding import bind
+from oms.routing.capped import CappedDecision, highest
+from oms.routing.epoch import Epoch, effective_stages
+from oms.routing.facade import facade_class
+from oms.routing.guard import HardFail
+from oms.routing.judge import Judge
+from oms.routing.keys import EVERYTHING, KeyBook
+from oms.routing.lane import LaneLimits, SyncLane
+from oms.routing.plan import build_plan, plan_class
+from oms.routing.repairs import Repairs
+from oms.routing.scopes import CURRENT, Scope, context_of
+from oms.routing.state import SeamState
+from oms.routing.tally import Cell, Ledger
+from oms.routing.watchdog import InFlight, Watchdog
+
+P = TypeVar("P")
+A = TypeVar("A")
+Q = ParamSpec("Q")
+R = TypeVar("R")
+
+_LOG = logging.getLogger("oms.routing")
+
+
+class Bound:
+    """A seam's state with the facade that callers hold and the class of its plans."""
+
+    __slots__ = ("facade", "plan_class", "state")
+
+    def __init__(self, state: SeamState) -> None:
+        self.state = state
+        self.plan_class = plan_class(state.binding.operations)
+        self.facade = facade_class(state.binding.seam, state.binding.operations)()
+
+
+class Runtime:
+    """Routes the calls of every bound seam. One per process; safe to use from any thread.
+
+    Until the first table is published every phase stands at its declared default.
+    """
+
+    def __init__(
+        self,
+        *,
+        rules: Sequence[KnownDivergence] = (),
+        hash_key: bytes | None = None,
+        limits: LaneLimits | None = None,
+    ) -> None:
+        """Make a runtime without bindings.
+
+        Args:
+            rules: Known divergences of every phase.
+            hash_key: Key of the hashes in divergence samples; the same in every process that shares a journal. A
+            fresh one if None. limits: Bounds of the lanes.
+        """
+        self._rules = rules
+        self._hash_key = hash_key or secrets.token_bytes(32)
+        self._limits = limits or LaneLimits()
+        self._ledger = Ledger()
+        self._allowance = CpuAllowance(self._limits.cpu_share)
+        self._lock = threading.RLock()
+        self._bound: dict[tuple[str, str], Bound] = {}
+        self._published = DecisionTable.of()
+        self.current = Epoch(self._published)
+        self._held: list[Epoch] = []
+        self._applied: dict[str, tuple[str, float]] = {}
+        self._caps: dict[str, Stage] = {}
+        self._watchdog = Watchdog(self._states, self._hung)
+        _reset_after_fork(self)
+
+    # -- wiring
+
+    def bind(self, seam: Seam[Any, Any], *, legacy: object, unified: object) -> None:
+        """Bind both sides to *seam*.
+
+        Raises:
+            BindingError: if a side does not fit, naming phase, seam, side, method and parameter; or if the seam is
+            bound already.
+        """
+        binding = bind(seam, legacy=legacy, unified=unified)
+        with self._lock:
+            if (seam.phase.name, seam.name) in self._bound:
+                raise seam.fault("is bound already, wanted one binding for each seam")
+            keys = KeyBook()
+            state = SeamState(
+                binding=binding,
+                hall=self,
+                ledger=self._ledger,
+                keys=keys,
+                repairs=Repairs(binding, keys, self._ledger, lambda side: self._debts_changed(seam, side)),
+                judge=Judge(seam, self._rules, self._ledger, self._hash_key),
+                guard=HardFail(),
+                lane=SyncLane(seam.full_name, self._limits, self._allowance),
+                async_lanes=AsyncLanes(self._limits, self._allowance),
+            )
+            self._bound[seam.phase.name, seam.name] = bound = Bound(state)
+            self._note_applied(seam.phase)
+            self._replan(bound)
+
+    def facade(self, seam: Seam[P, A]) -> P:
+        """Return what callers hold: *seam*'s port, routed. The same object each time; its methods follow every flip.
+
+        Raises:
+            BindingError: if the seam is not bound.
+        """
+        port: P = self._get(seam).facade
+        return port
+
+    def afacade(self, seam: Seam[P, A]) -> A:
+        """Return *seam*'s async port, routed, over the same state as ``facade``.
+
+        Raises:
+            BindingError: if the seam is not bound or has no second port.
+        """
+        if seam.aport is None:
+            raise seam.fault("has no async port beside its port, wanted aport=")
+        port: A = self._get(seam).facade
+        return port
+
+    def phases(self) -> dict[str, Phase]:
+        """Return the phases with at least one bound seam, by name."""
+        return {bound.state.binding.seam.phase.name: bound.state.binding.seam.phase for bound in self._bound.values()}
+
+    # -- decisions
+
+    def publish(self, table: DecisionTable) -> None:
+        """Put *table* in force: new scopes and calls outside scopes use it from the very next call on."""
+        with self._lock:
+            self._published = table
+            for name, phase in self.phases().items():
+                cap = self._caps.get(name)
+                if cap is not None and name in table.phases and highest(table.phases[name]).rank <= cap.rank:
+                    # The flag has caught up with the guard: the latch has done its work.
+                    del self._caps[name]
+                    self._reset_guards(phase)
+            self._put_in_force()
+
+    def scope(self, *, targeting_key: str | None = None, attributes: Mapping[str, object] | None = None) -> Scope:
+        """Return one unit of work: a context manager (also async) and a decorator, with its decisions pinned.
+
+        Args:
+            targeting_key: What canaries are sticky on.
+            attributes: Further facts for the flag's targeting.
+        """
+        return Scope(self, context_of(targeting_key, attributes))
+
+    def carry(self, function: Callable[Q, R]) -> Callable[Q, R]:
+        """Return *function* to be called in another thread within the scope that is open here; itself if none is."""
+        scope = CURRENT.get()
+        return function if scope is None else scope.carry(function)
+
+    def trip(self, phase: Phase, cap: Stage, *, seam: str, operation: str, guard: str, reason: str) -> None:
+        """Take *phase* back to *cap* in this process, at once, until its flag stands there too. Does nothing if it is that low already."""
+        with self._lock:
+            served = highest(self.current.decision(phase))
+            if served.rank <= cap.rank:
+                return
+            self._caps[phase.name] = cap
+            self._ledger.trip(Trip(phase.name, seam, operation, guard, served.value, cap.value, reason, time.time()))
+            _LOG.error(
+                "phase %s: %s tripped at %s, this process serves %s: %s",
+                phase.name,
+                guard,
+                served.value,
+                cap.value,
+                reason,
+            )
+            self._put_in_force()
+
+    # -- what the journal and the process file ask for
+
+    def drain(self) -> Batch:
+        """Return everything since the last drain."""
+        return self._ledger.drain()
+
+    def totals(self) -> list[Tally]:
+        """Return every count since the process began."""
+        return self._ledger.totals()
+
+    def standing(self) -> dict[str, PhaseStanding]:
+        """Return where each bound phase stands in this process."""
+        with self._lock:
+            return {name: self._standing(phase) for name, phase in self.phases().items()}
+
+    def stop(self, limit_s: float = 5.0) -> int:
+        """Work off the lanes for at most *limit_s* seconds in all and end every thread. Return how many comparisons were lost."""
+        until = time.perf_counter() + limit_s
+        lost = 0
+        for state in self._states():
+            lost += state.lane.stop(max(0.0, until - time.perf_counter()))
+            lost += state.async_lanes.stop()
+        self._watchdog.stop()
+        return lost
+
+    # -- what scopes and calls ask for (scopes.Epochs, state.Hall)
+
+    def oldest(self) -> Epoch:
+        """Return the oldest epoch that an open scope holds, the current one if none does."""
+        return self._held[0] if self._held else self.current
+
+    def scope_closed(self, epoch: Epoch) -> None:
+        """React to the end of the last scope that held *epoch*."""
+        self.scope_rejoined()
+
+    def scope_rejoined(self) -> None:
+        """Build the plans again: the scopes that hold an older table are others than before."""
+        with self._lock:
+            self._replan_all()
+
+    def enter(self, state: SeamState, operation: Operation, cell: Cell) -> InFlight:
+        """A sync call into the unproven side begins."""
+        call = InFlight(state, operation, cell)
+        self._watchdog.enter(call)
+        return call
+
+    def leave(self, token: InFlight) -> None:
+        """That call has ended."""
+        self._watchdog.leave(token)
+
+    def hard_failed(self, state: SeamState, operation: Operation) -> None:
+        """Unified failed alone too often: live > shadow in this process."""
+        seam = state.binding.seam
+        self.trip(
+            seam.phase,
+            Stage.SHADOW,
+            seam=seam.name,
+            operation=operation.name,
+            guard="hard_fail",
+            reason="unified raised where legacy answers",
+        )
+
+    # -- inside
+
+    def _hung(self, call: InFlight) -> None:
+        seam, operation = call.state.binding.seam, call.operation
+        is_write = operation.effect is Effect.WRITES
+        served = highest(self.current.decision(seam.phase))
+        # A write that hangs is one too many wherever unified is written; a read only where unified answers.
+        cap = (
+            Stage.OFF
+            if is_write and served.rank <= Stage.SHADOW.rank
+            else rollback_target(served, writes=seam.phase.writes)
+        )
+        self.trip(
+            seam.phase,
+            cap or served,
+            seam=seam.name,
+            operation=operation.name,
+            guard="watchdog",
+            reason=f"unified has not returned within {operation.deadline_s:g} s",
+        )
+
+    def _states(self) -> list[SeamState]:
+        return [bound.state for bound in list(self._bound.values())]
+
+    def _get(self, seam: Seam[Any, Any]) -> Bound:
+        bound = self._bound.get((seam.phase.name, seam.name))
+        if bound is None:
+            raise BindingError("is not bound, wanted runtime.bind() first", phase=seam.phase.name, seam=seam.name)
+        return bound
+
+    def _put_in_force(self) -> None:
+        """Publish an epoch of the published table under the caps of this process."""
+        phases = dict(self._published.phases)
+        for name, cap in self._caps.items():
+            if name in phases:
+                phases[name] = CappedDecision(phases[name], cap)
+        epoch, previous = Epoch(DecisionTable(phases)), self.current
+        previous.next = epoch
+        self._held.append(previous)
+        self.current = epoch
+        for phase in self.phases().values():
+            self._note_applied(phase)
+        self._replan_all()
+
+    def _note_applied(self, phase: Phase) -> None:
+        digest = self.current.decision(phase).digest
+        if self._applied.get(phase.name, ("", 0.0))[0] != digest:
+            self._applied[phase.name] = (digest, time.time())
+
+    def _replan_all(self) -> None:
+        self._held = [epoch for epoch in self._held if epoch.scopes]
+        for bound in self._bound.values():
+            self._replan(bound)
+
+    def _replan(self, bound: Bound) -> None:
+        state = bound.state
+        phase = state.binding.seam.phase
+        possible = effective_stages(phase, self.oldest())
+        old = getattr(bound.facade, "_plan", None)
+        if old is not None and possible == state.possible and state.owes_as_planned():
+            return
+        self._owe_what_was_missed(state, possible)
+        state.possible = possible
+        state.is_checked = state.answering_side_owes()
+        bound.facade._plan = build_plan(bound.plan_class, state, self)
+        if old is not None:
+            state.older_plans.append(weakref.ref(old))
+
+    def _debts_changed(self, seam: Seam[Any, Any], side: Side) -> None:
+        """A direct call would bypass what its side owes to forget, and a checked one is slower than it need be: plan again."""
+        bound = self._get(seam)
+        if not bound.state.owes_as_planned():
+            with self._lock:
+                self._replan(bound)
+
+    def _owe_what_was_missed(self, state: SeamState, possible: frozenset[Stage]) -> None:
+        """A side that some writes have passed by, and none will from now on, forgets everything before it is used again."""
+        if not state.binding.has_keys:
+            return
+        before = state.possible
+        for side in Side:
+            is_covered = all(side in written_sides(stage) for stage in possible)
+            if before:
+                was_covered = all(side in written_sides(stage) for stage in before)
+            else:
+                # At start a side of this process is empty. A shared one may hold what was written before it was left out.
+                was_covered = state.binding.is_process_local(side) or possible != {Stage.DUALWRITE}
+            if is_covered and not was_covered:
+                state.keys.owe(side, EVERYTHING)
+
+    def _standing(self, phase: Phase) -> PhaseStanding:
+        digest, applied_at = self._applied[phase.name]
+        states = [state for state in self._states() if state.binding.seam.phase is phase]
+        older = [epoch for epoch in self._held if epoch.decision(phase).digest != digest]
+        began = [at for epoch in older for at in list(epoch.scopes.values())]
+        cap = self._caps.get(phase.name)
+        return PhaseStanding(
+            digest=digest,
+            applied_at=applied_at,
+            oldest_scope_at=min(began, default=None),
+            in_flight=sum(len(state.plans_in_flight()) for state in states),
+            tripped=cap.value if cap else None,
+            repairs=sum(state.repairs.open_count for state in states),
+        )
+
+    def _reset_guards(self, phase: Phase) -> None:
+        for state in self._states():
+            if state.binding.seam.phase is phase:
+                state.guard.reset()
+
+    def _after_fork(self) -> None:
+        """In the child: no thread, no lock and no count of the parent is left."""
+        self._lock = threading.RLock()
+        self._ledger.forget()
+        self._allowance = CpuAllowance(self._limits.cpu_share)
+        self._watchdog.reset()
+        own = CURRENT.get()
+        for epoch in [*self._held, self.current]:
+            epoch.scopes = {member: at for member, at in epoch.scopes.items() if own is not None and member == id(own)}
+        for state in self._states():
+            state.keys.reset_locks()
+            state.repairs.reset_locks()
+            state.guard.reset()
+            state.lane.reset(self._allowance)
+            state.async_lanes.reset(self._allowance)
+            state.older_plans.clear()
+
+
+def _reset_after_fork(runtime: Runtime) -> None:
+    """Have *runtime* reset in a forked child, for as long as it lives."""
+    reference = weakref.ref(runtime)
+
+    def reset() -> None:
+        alive = reference()
+        if alive is not None:
+            alive._after_fork()
+
+    os.register_at_fork(after_in_child=reset)

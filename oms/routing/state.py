@@ -1,0 +1,117 @@
+"""What the hall keeps for one bound seam."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from oms.domain.phase import Operation
+from oms.domain.record import Place
+from oms.domain.stage import Side, Stage, authorities, written_sides
+from oms.routing.async_lane import AsyncLanes
+from oms.routing.binding import Binding
+from oms.routing.guard import HardFail
+from oms.routing.judge import Judge
+from oms.routing.keys import KeyBook
+from oms.routing.lane import SyncLane
+from oms.routing.repairs import Repairs
+from oms.routing.tally import Cell, Ledger
+
+
+class Hall(Protocol):
+    """What a call needs of the runtime beyond its own seam."""
+
+    def enter(self, state: SeamState, operation: Operation, cell: Cell) -> Any:
+        """A call that can't be cut begins; return a token for ``leave``."""
+
+    def leave(self, token: Any) -> None:
+        """That call has ended."""
+
+    def hard_failed(self, state: SeamState, operation: Operation) -> None:
+        """The hard-fail guard of *state* tripped."""
+
+
+@dataclass(slots=True, kw_only=True)
+class SeamState:
+    """One bound seam at run time.
+
+    Attributes:
+        possible: Every stage at which some call may be answered now.
+        had_debts: True if a side owed to forget something when the present plan was built, so that no read may bypass
+        the check. older_plans: Weak references to plans that are replaced; one that is alive still has calls running
+        on it.
+    """
+
+    binding: Binding
+    hall: Hall
+    ledger: Ledger
+    keys: KeyBook
+    repairs: Repairs
+    judge: Judge
+    guard: HardFail
+    lane: SyncLane
+    async_lanes: AsyncLanes
+    possible: frozenset[Stage] = frozenset()
+    is_checked: bool = False
+    older_plans: list[weakref.ref[Any]] = field(default_factory=list)
+
+    def cell(self, operation: str, stage: Stage) -> Cell:
+        """Return the counts of *operation* at *stage*."""
+        seam = self.binding.seam
+        return self.ledger.cell(Place(seam.phase.name, seam.name, operation, stage.value))
+
+    @property
+    def sole_authority(self) -> Side | None:
+        """The one side that answers writes now, None if different calls have different ones."""
+        sides = authorities(self.possible)
+        return next(iter(sides)) if len(sides) == 1 else None
+
+    def answering_side_owes(self) -> bool:
+        """Tell whether one stage holds for everybody and the side that answers there owes to forget something."""
+        side = self.sole_authority
+        return len(self.possible) == 1 and side is not None and bool(self.keys.owed_by[side])
+
+    def owes_as_planned(self) -> bool:
+        """Tell whether the present plan checks debts just where it must."""
+        return self.is_checked is self.answering_side_owes()
+
+    @property
+    def is_draining(self) -> bool:
+        """Tell whether calls are still running on an older plan, whose direct writes nobody tracked."""
+        return bool(self.older_plans) and any(plan.has_direct_writes for plan in self.plans_in_flight())
+
+    def plans_in_flight(self) -> list[Any]:
+        """Return the replaced plans that calls are still running on, and forget the others."""
+        alive = [(reference, reference()) for reference in self.older_plans]
+        self.older_plans = [reference for reference, plan in alive if plan is not None]
+        return [plan for _, plan in alive if plan is not None]
+
+    def is_written_by_some(self, side: Side) -> bool:
+        """Tell whether writes of some cohort reach *side* now."""
+        return any(side in written_sides(stage) for stage in self.possible)
+
+
+KeyOf = Callable[[tuple[Any, ...], dict[str, Any]], str | None]
+
+
+def key_getter(operation: Operation) -> KeyOf:
+    """Return a function that finds the key in a call as the facade makes it: positional unless keyword-only."""
+    if operation.key is None:
+        return lambda args, kwargs: None
+    name = operation.key
+    parameters = list(operation.signature.parameters.values())
+    place = next(index for index, parameter in enumerate(parameters) if parameter.name == name)
+    if parameters[place].kind is parameters[place].KEYWORD_ONLY:
+        return lambda args, kwargs: _hashable(kwargs[name])
+    return lambda args, kwargs: args[place] if type(args[place]) is str else _hashable(args[place])
+
+
+def _hashable(key: Any) -> Any:
+    """Return *key*, or its text where it can't be hashed: our bookkeeping must not refuse what a side would take."""
+    try:
+        hash(key)
+    except Exception:  # somebody else's __hash__
+        return repr(key)
+    return key

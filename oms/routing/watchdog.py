@@ -1,0 +1,85 @@
+"""The watchdog: what has been in flight for too long, in callers' threads and in lanes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from oms.domain.phase import Operation
+from oms.routing.state import SeamState
+from oms.routing.tally import Cell
+
+_TICK_S = 0.025
+_LOG = logging.getLogger("oms.routing")
+
+
+class InFlight:
+    """A call into unified that can't be cut, because it is sync and runs in the caller's thread."""
+
+    __slots__ = ("began_s", "cell", "is_delayed", "operation", "state")
+
+    def __init__(self, state: SeamState, operation: Operation, cell: Cell) -> None:
+        self.state = state
+        self.operation = operation
+        self.cell = cell
+        self.began_s = time.perf_counter()
+        self.is_delayed = False
+
+
+class Watchdog:
+    """One daemon thread per runtime, started by the first call or lane that needs it."""
+
+    def __init__(self, seams: Callable[[], list[SeamState]], on_hang: Callable[[InFlight], None]) -> None:
+        self._seams = seams
+        self._on_hang = on_hang
+        self.reset()
+
+    def reset(self) -> None:
+        """Start from nothing, as a forked child does."""
+        self._calls: dict[int, InFlight] = {}
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+
+    def enter(self, call: InFlight) -> None:
+        """*call* begins in this thread."""
+        self._calls[id(call)] = call
+        if self._thread is None:
+            self.start()
+
+    def leave(self, call: InFlight) -> None:
+        """*call* has returned or raised."""
+        self._calls.pop(id(call), None)
+
+    def start(self) -> None:
+        """Start the thread, unless it runs."""
+        with self._lock:
+            if self._thread is None and not self._stop.is_set():
+                self._thread = threading.Thread(target=self._watch, name="oms-watchdog", daemon=True)
+                self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stop.set()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(1.0)
+
+    def _watch(self) -> None:
+        while not self._stop.wait(_TICK_S):
+            try:
+                self._tick(time.perf_counter())
+            except Exception:  # the watchdog must outlive whatever it watches
+                _LOG.exception("watchdog: a tick failed, watching on")
+
+    def _tick(self, now_s: float) -> None:
+        for call in list(self._calls.values()):
+            if not call.is_delayed and now_s - call.began_s > call.operation.deadline_s:
+                call.is_delayed = True
+                call.cell.count("delayed")
+                self._on_hang(call)
+        for state in self._seams():
+            state.lane.check(now_s)
+            state.async_lanes.check()

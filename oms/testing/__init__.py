@@ -1,0 +1,9 @@
+"""The contract kit: one suite against legacy, unified and the facade in every stage, and fakes of what the hall takes from outside."""
+
+from oms.testing.clock import FakeClock
+from oms.testing.contract import KnownException, contract
+from oms.testing.journal import MemoryJournal
+from oms.testing.stages import fixed_stage
+from oms.testing.vantage import Sides, Vantage, vantages
+
+__all__ = ["FakeClock", "KnownException", "MemoryJournal", "Sides", "Vantage", "contract", "fixed_stage", "vantages"]

@@ -1,0 +1,157 @@
+"""The composition root: the one module that knows both wings, the flags and the journal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from opentelemetry.metrics import MeterProvider
+
+from oms.domain.errors import CouldNot
+from oms.domain.phase import Phase, Seam
+from oms.domain.stage import Side
+from oms.flagging.files import FlagFiles
+from oms.flagging.source import FlagSource
+from oms.journal.journal import Journal
+from oms.journal.process_file import ProcessFile
+from oms.journal.telemetry import observe
+from oms.legacy.core.traversal.cache import LRUCache
+from oms.legacy.core.validation.enterprise.implementations.validation_cache import ValidationCache
+from oms.legacy.shared.cache.terminusdb_cache import TerminusDBCacheManager
+from oms.legacy_adapters.cache import TerminusCacheAdapter, TraversalCacheAdapter, ValidationCacheAdapter
+from oms.routing import LaneLimits, Runtime
+from oms.seams import PHASES
+from oms.seams.cache import CACHE, DOCUMENTS, TYPES, VALIDATION, AsyncCache, Cache
+from oms.seams.known import load_known
+from oms.unified.cache import CacheRegistry
+
+Wrap = Callable[[Seam[Any, Any], Side, object], object]
+"""Wraps a side before it is bound; the rehearsal's identity check is one."""
+
+BOUND_PHASES: tuple[Phase, ...] = (CACHE,)
+"""The phases whose two wings stand; the others have a flag that nothing listens to yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Oms:
+    """One process of the service: its facades, and the threads that keep it in step with the flags.
+
+    Attributes:
+        types, validation, documents: The facades.
+    """
+
+    runtime: Runtime
+    source: FlagSource
+    journal: Journal
+    process_file: ProcessFile
+    caches: CacheRegistry
+    types: Cache
+    validation: Cache
+    documents: AsyncCache
+
+    def start(self) -> None:
+        """Read the flags, then follow them: when this returns the first call may be routed."""
+        self.source.load()
+        self.process_file.open()
+        self.source.start()
+        self.process_file.start()
+        self.journal.start()
+
+    def stop(self, limit_s: float = 5.0) -> int:
+        """Work off the lanes, write the journal's rest, end every thread. Return how many comparisons were lost."""
+        self.source.stop()
+        lost = self.runtime.stop(limit_s)
+        self.journal.stop(limit_s)
+        self.process_file.stop()
+        self.process_file.close()
+        return lost
+
+
+def build(
+    *,
+    flags: Path,
+    var: Path,
+    wrap: Wrap | None = None,
+    limits: LaneLimits | None = None,
+    meter_provider: MeterProvider | None = None,
+) -> Oms:
+    """Put one process together. Nothing runs until ``start``.
+
+    Args:
+        flags: Folder of the flag files.
+        var: Folder for journal, process files, last-good snapshots and the key of the hashes; made if missing.
+        wrap: Wraps each side before it is bound.
+        limits: Bounds of the lanes.
+        meter_provider: Where counts are exported to; None exports none.
+
+    Raises:
+        BindingError: if a side does not fit its port.
+        CouldNot: if *var* can't be written.
+    """
+    hash_key = _hash_key(var)
+    runtime = Runtime(
+        rules=[rule for phase in BOUND_PHASES for rule in load_known(phase.name)], hash_key=hash_key, limits=limits
+    )
+    caches = CacheRegistry()
+    _bind_caches(runtime, caches, wrap or _as_it_is)
+    process_file = ProcessFile(var / "run", runtime.standing)
+    source = FlagSource(FlagFiles(flags, PHASES), snapshots=var / "last-good", publish=runtime.publish)
+    source.listen(lambda _: process_file.beat())
+    if meter_provider is not None:
+        observe(meter_provider, runtime.totals)
+    return Oms(
+        runtime=runtime,
+        source=source,
+        journal=Journal(var / "journal.db", runtime.drain, hash_key=hash_key),
+        process_file=process_file,
+        caches=caches,
+        types=runtime.facade(TYPES),
+        validation=runtime.facade(VALIDATION),
+        documents=runtime.facade(DOCUMENTS),
+    )
+
+
+def _bind_caches(runtime: Runtime, caches: CacheRegistry, wrap: Wrap) -> None:
+    sides: tuple[tuple[Seam[Any, Any], object, dict[str, int]], ...] = (
+        (TYPES, TraversalCacheAdapter(LRUCache(max_size=1000)), {"max_size": 1000}),
+        (VALIDATION, ValidationCacheAdapter(ValidationCache(max_size=10_000)), {"max_size": 10_000}),
+        (DOCUMENTS, TerminusCacheAdapter(TerminusDBCacheManager()), {"max_size": 1000}),
+    )
+    for seam, legacy, config in sides:
+        unified = caches.get_cache(seam.name, config=config)
+        runtime.bind(seam, legacy=wrap(seam, Side.LEGACY, legacy), unified=wrap(seam, Side.UNIFIED, unified))
+
+
+def _as_it_is(seam: Seam[Any, Any], side: Side, implementation: object) -> object:
+    return implementation
+
+
+def _hash_key(var: Path) -> bytes:
+    """Return the key that hashes payload values, made at the first start and shared by every process of this folder."""
+    path = var / "hash.key"
+    try:
+        var.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            _make_key(path)
+        return path.read_bytes()
+    except OSError as error:
+        raise CouldNot(f"{path}: {error.strerror or error}, wanted a folder that can be written") from error
+
+
+def _make_key(path: Path) -> None:
+    """Write a new key whole: under another name first, because two processes may start at once."""
+    fresh = path.with_name(f".hash.key.{os.getpid()}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.write(descriptor, secrets.token_bytes(32))
+    finally:
+        os.close(descriptor)
+    try:
+        os.link(fresh, path)
+    finally:
+        fresh.unlink()

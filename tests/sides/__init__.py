@@ -1,0 +1,1 @@
+"""Both sides of the seams of each phase, made for tests."""
