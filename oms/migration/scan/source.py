@@ -74,16 +74,16 @@ class Source:
         return self.bom + text.encode(self.encoding)
 
 
-def read_source(path: Path, file: str) -> Source | Unparsed:
-    """Read and parse *path*; whatever stands in the way becomes the reason of an `Unparsed`."""
+def read_source(path: Path, file: str, *, whole: bool = False) -> Source | Unparsed:
+    """Read and parse *path*; whatever stands in the way becomes the reason of an `Unparsed`. *whole* wants the tree in any case."""
     try:
         raw = path.read_bytes()
     except OSError as error:
         return Unparsed(file, f"cannot be read: {error.strerror}")
-    return parse_source(path, file, raw)
+    return parse_source(path, file, raw, whole=whole)
 
 
-def parse_source(path: Path, file: str, raw: bytes) -> Source | Unparsed:
+def parse_source(path: Path, file: str, raw: bytes, *, whole: bool = False) -> Source | Unparsed:
     """Decode and parse *raw* as the content of *path*."""
     if raw.startswith(_WIDE_BOMS):
         return Unparsed(file, "found UTF-16 or UTF-32, wanted an encoding that Python reads as source")
@@ -98,7 +98,7 @@ def parse_source(path: Path, file: str, raw: bytes) -> Source | Unparsed:
     except (SyntaxError, LookupError) as error:
         return Unparsed(file, f"encoding: {error}")
     try:
-        return Source(path, file, raw, encoding, text, _understand(text, raw))
+        return Source(path, file, raw, encoding, text, parse_text(text) if whole else _understand(text, raw))
     except SyntaxError as error:
         return Unparsed(file, f"line {error.lineno or 1}: {error.msg}")
     except (ValueError, RecursionError, MemoryError) as error:
