@@ -160,7 +160,9 @@ def _idioms(analysis: Analysis) -> list[tuple[str, int]]:
 
 
 def _default(access: Access) -> str:
-    return "" if access.default is None else f" default {' '.join(access.default.split())}"
+    if access.default is None:
+        return ""
+    return f" default {HIDDEN}" if is_secret_default(access) else f" default {' '.join(access.default.split())}"
 
 
 def _remark(access: Access) -> str:

@@ -4,11 +4,11 @@ In ``pyproject.toml``::
 
     [tool.importlinter]
     root_package = "shop"
-    contract_types = ["no_direct_os_getenv: oms.migration.gate.contract.NoDirectOsGetenv"]
+    contract_types = ["no-direct-os-getenv: oms.migration.gate.contract.NoDirectOsGetenv"]
 
     [[tool.importlinter.contracts]]
     name = "no-direct-os-getenv"
-    type = "no_direct_os_getenv"
+    type = "no-direct-os-getenv"
     source_modules = ["shop"]
     allowed_modules = ["shop.config"]
 
@@ -33,18 +33,24 @@ from oms.migration.scan.source import Source, read_source
 class NoDirectOsGetenv(Contract):
     """No module of *source_modules*, nor below them, reaches the environment, but for *allowed_modules* and what is below these."""
 
-    type_name = "no_direct_os_getenv"
+    type_name = "no-direct-os-getenv"
 
     source_modules = fields.ListField(subfield=fields.StringField())
     allowed_modules = fields.ListField(subfield=fields.StringField(), required=False)
 
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:
         """Return which accesses break the contract, by module."""
-        sources, allowed = tuple(self.source_modules or ()), tuple(self.allowed_modules or ())
+        sources, allowed = _names(self.source_modules), _names(self.allowed_modules)
         judged = [name for name in sorted(graph.modules) if _is_below(name, sources) and not _is_below(name, allowed)]
-        found = {name: list(_accesses(name)) for name in judged}
+        files = {name: _file_of(name) for name in judged}
+        found = {name: list(_accesses(file)) for name, file in files.items() if file is not None}
         broken = {name: lines for name, lines in found.items() if lines}
-        return ContractCheck(kept=not broken, metadata={"accesses": broken})
+        unseen = [
+            f"{name}: its source file was not found, so it was not judged"
+            for name, file in files.items()
+            if file is None
+        ]
+        return ContractCheck(kept=not broken, metadata={"accesses": broken}, warnings=unseen)
 
     def render_broken_contract(self, check: ContractCheck) -> None:
         """Print one line for each access."""
@@ -58,9 +64,12 @@ def _is_below(name: str, tops: tuple[str, ...]) -> bool:
     return any(name == top or name.startswith(f"{top}.") for top in tops)
 
 
-def _accesses(module: str) -> Iterator[str]:
-    path = _file_of(module)
-    source = read_source(path, path.name) if path else None
+def _names(option: object) -> tuple[str, ...]:
+    return tuple(str(each) for each in option) if isinstance(option, list) else ()
+
+
+def _accesses(path: Path) -> Iterator[str]:
+    source = read_source(path, path.name)
     if isinstance(source, Source):
         yield from (f"{row.file}:{row.line} {row.idiom} {row.variable or '<dynamic>'}" for row in scan(source).accesses)
 

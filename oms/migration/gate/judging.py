@@ -104,7 +104,7 @@ def _key(access: Access) -> Key:
 def _moves(over: dict[Key, int], gone: dict[Key, int]) -> list[Moved]:
     """Take off *over* and *gone* what left one file for another, and return it."""
     moves: list[Moved] = []
-    for target, variable in over:
+    for target, variable in list(over):
         for source in sorted(file for file, name in gone if name == variable):
             count = min(over[target, variable], gone[source, variable])
             if count:

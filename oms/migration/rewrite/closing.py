@@ -29,6 +29,7 @@ _CHANGES = {
 }
 _PARTS = {"split", "rsplit", "splitlines", "partition", "rpartition", "encode"}
 _QUESTIONS = {"startswith", "endswith", "isdigit", "isnumeric", "count", "find"}
+_DISPLAYS = (ast.Tuple, ast.List, ast.Set)
 _METHODS = frozenset(_CHANGES | _PARTS | _QUESTIONS)
 
 
@@ -62,7 +63,8 @@ class Closing:
 
     def _widest(self, node: ast.AST) -> ast.expr:
         above = self._parents.get(node)
-        while isinstance(above, ast.expr) and self._closed(above):
+        # A display is no conversion: each of its items is a case of its own.
+        while isinstance(above, ast.expr) and not isinstance(above, _DISPLAYS) and self._closed(above):
             node, above = above, self._parents.get(above)
         assert isinstance(node, ast.expr)
         return node
@@ -78,7 +80,7 @@ class Closing:
         if isinstance(node, ast.BinOp):
             arithmetic = isinstance(node.op, (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv))
             return arithmetic and self._closed(node.left) and self._closed(node.right)
-        plain = (ast.Compare, ast.BoolOp, ast.UnaryOp, ast.IfExp, ast.Tuple, ast.List, ast.Set)
+        plain = (ast.Compare, ast.BoolOp, ast.UnaryOp, ast.IfExp, *_DISPLAYS)
         return isinstance(node, plain) and all(map(self._closed, ast.iter_child_nodes(node)))
 
     def _callable(self, function: ast.expr) -> bool:

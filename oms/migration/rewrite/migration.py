@@ -127,7 +127,7 @@ def write(plan: Plan) -> Written:
     Raises:
         CouldNot: that patch cannot be written; nothing is changed.
     """
-    base = top_of(plan.root) or plan.root
+    base = (top_of(plan.root) or plan.root).resolve()
     patch = keep_patch(patch_of(plan.changed, base), base)
     done: list[str] = []
     failed: list[str] = []
@@ -138,7 +138,7 @@ def write(plan: Plan) -> Written:
             done.append(source.file)
         except CouldNot as error:
             failed.append(str(error))
-    undo = f"git -C {shlex.quote(str(base))} apply --reverse --whitespace=nowarn {shlex.quote(str(patch.resolve()))}"
+    undo = f"git -C {shlex.quote(str(base))} apply --reverse --whitespace=nowarn {shlex.quote(str(patch))}"
     return Written(tuple(done), tuple(failed), undo)
 
 

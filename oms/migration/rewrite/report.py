@@ -41,6 +41,7 @@ def as_json(plan: Plan, written: Written | None) -> dict[str, Any]:
 
 def _verified(verified: Verified) -> dict[str, Any]:
     return {
+        "reads": verified.reads,
         "expressions": verified.expressions,
         "evaluations": verified.evaluations,
         "same": verified.expressions - len(verified.differences),
@@ -79,7 +80,7 @@ def as_text(plan: Plan) -> Iterator[str]:
 
 def _verified_lines(verified: Verified) -> Iterator[str]:
     yield (
-        f"verified: {verified.expressions} expressions evaluated before and after on {len(VALUES)} values a variable, "
+        f"verified: {verified.reads} reads in {verified.expressions} expressions, evaluated before and after on {len(VALUES)} values a variable: "
         f"{verified.expressions - len(verified.differences)} the same, {len(verified.differences)} differ"
     )
     for each in verified.differences:

@@ -42,11 +42,13 @@ class Verified:
     """What the evaluation of one file found.
 
     Attributes:
-        expressions: How many were evaluated.
+        reads: How many moved reads were evaluated: all of them.
+        expressions: In how many expressions they stand.
         evaluations: How often, both sides together.
         differences: The first environment in which each expression differs.
     """
 
+    reads: int = 0
     expressions: int = 0
     evaluations: int = 0
     differences: tuple[Difference, ...] = ()
@@ -69,7 +71,7 @@ def verify(rewritten: Rewritten, unified: Callable[[Mapping[str, str]], object] 
                 kinds = one.kind, other.kind
                 differences.append(Difference(rewritten.scanned.source.file, line, tuple(sorted(environment)), *kinds))
                 break
-    return Verified(len(roots), evaluations, tuple(differences))
+    return Verified(len(rewritten.moves), len(roots), evaluations, tuple(differences))
 
 
 def _compiled(expression: ast.expr) -> CodeType:
@@ -90,4 +92,9 @@ def total(each: Iterable[Verified]) -> Verified:
     """Return the findings of several files as one."""
     rows = list(each)
     differences = tuple(difference for row in rows for difference in row.differences)
-    return Verified(sum(row.expressions for row in rows), sum(row.evaluations for row in rows), differences)
+    return Verified(
+        sum(row.reads for row in rows),
+        sum(row.expressions for row in rows),
+        sum(row.evaluations for row in rows),
+        differences,
+    )

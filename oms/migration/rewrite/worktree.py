@@ -87,7 +87,8 @@ def _quoted(path: str) -> bytes:
     raw = path.encode("utf-8", "surrogateescape")
     if all(_is_plain(byte) for byte in raw):
         return raw
-    return f'"{"".join(chr(byte) if _is_plain(byte) else f"\\{byte:03o}" for byte in raw)}"'.encode()
+    escaped = (chr(byte) if _is_plain(byte) else "\\" + format(byte, "03o") for byte in raw)
+    return ('"' + "".join(escaped) + '"').encode()
 
 
 def _is_plain(byte: int) -> bool:
