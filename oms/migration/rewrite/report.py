@@ -80,7 +80,8 @@ def as_text(plan: Plan) -> Iterator[str]:
 
 def _verified_lines(verified: Verified) -> Iterator[str]:
     yield (
-        f"verified: {verified.reads} reads in {verified.expressions} expressions, evaluated before and after on {len(VALUES)} values a variable: "
+        f"verified: {verified.reads} reads in {verified.expressions} expressions, evaluated before and after "
+        f"on {len(VALUES)} values a variable: "
         f"{verified.expressions - len(verified.differences)} the same, {len(verified.differences)} differ"
     )
     for each in verified.differences:

@@ -84,14 +84,15 @@ class Resolver:
 
     def name(self, name: str, scope: Scope, depth: int = 0) -> Target | None:
         """Return what *name* means in *scope*, None if nothing of `os`."""
-        bindings = scope.find(name)
-        if bindings is None:
+        found = scope.find(name)
+        if found is None:
             starred = name in MEMBERS and ("os" in scope.starred or "os" in scope.module.starred)
             return Target(f"os.{name}", Via.STAR) if starred else None
+        home, bindings = found
         key = id(bindings)
         if key not in self._known:
             self._known[key] = None  # a name bound to itself means nothing
-            self._known[key] = _together([self._bound(each, depth) for each in bindings])
+            self._known[key] = _together([self._bound(each, home, depth) for each in bindings])
         return self._known[key]
 
     def expression(self, node: ast.expr, scope: Scope, depth: int = 0) -> Target | None:
@@ -107,12 +108,13 @@ class Resolver:
             return self._call(node, scope, depth)
         return None
 
-    def _bound(self, binding: Binding, depth: int) -> Target | None:
+    def _bound(self, binding: Binding, home: Scope, depth: int) -> Target | None:
         if isinstance(binding, Import):
             known = binding.dotted in _IMPORTERS or binding.dotted == "os" or _is_member(binding.dotted)
             return Target(binding.dotted, Via.IMPORT) if known else None
         if isinstance(binding, Alias):
-            target = self.expression(binding.value, binding.scope, depth + 1)
+            scope = home.parent if binding.parameter and home.parent else home
+            target = self.expression(binding.value, scope, depth + 1)
             return target and replace(target, via=Via.PARAMETER if binding.parameter else Via.ALIAS)
         return None
 

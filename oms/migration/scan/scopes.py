@@ -65,12 +65,10 @@ class Alias:
 
     Attributes:
         value: The expression.
-        scope: Where it is evaluated.
-        parameter: It is only a default: a caller may hand in something else.
+        parameter: It is only a default: a caller may hand in something else, and it is evaluated in the scope around.
     """
 
     value: ast.expr
-    scope: Scope
     parameter: bool = False
 
 
@@ -79,7 +77,7 @@ Binding = Import | Alias | None  # None: bound to what this page does not follow
 
 @dataclass(slots=True, eq=False)
 class Scope:
-    """One scope, with every binding of each name in it, in source order.
+    """One scope, with every binding of each name in it, in source order. It knows its parent but not its children: no cycles, no garbage.
 
     Attributes:
         outward: Names that ``global`` or ``nonlocal`` hand to another scope.
@@ -96,13 +94,13 @@ class Scope:
         """Note that *name* is bound here, or where ``global`` and ``nonlocal`` say."""
         self._home(name).bindings.setdefault(name, []).append(binding)
 
-    def find(self, name: str) -> list[Binding] | None:
-        """Return the bindings that a load of *name* from here may see, None if no scope of the file binds it."""
+    def find(self, name: str) -> tuple[Scope, list[Binding]] | None:
+        """Return the scope that a load of *name* from here looks into and its bindings there, None if no scope of the file binds it."""
         home = self._home(name)
         scope: Scope | None = home
         while scope is not None:
             if name in scope.bindings and (scope is home or scope.kind is not Kind.CLASS):
-                return scope.bindings[name]
+                return scope, scope.bindings[name]
             scope = scope.parent
         return None
 
@@ -214,7 +212,7 @@ def _call(node: ast.Call, scope: Scope, found: ScopeMap) -> list[Child]:
 def _assign(node: ast.Assign, scope: Scope, found: ScopeMap) -> Iterator[Child]:
     for target in node.targets:
         if isinstance(target, ast.Name):
-            found.bind(scope, target.id, Alias(node.value, scope))
+            found.bind(scope, target.id, Alias(node.value))
         else:
             yield target, scope
     yield node.value, scope
@@ -225,13 +223,13 @@ def _annotated(node: ast.AnnAssign, scope: Scope, found: ScopeMap) -> Iterator[C
     if not isinstance(node.target, ast.Name):
         yield node.target, scope
     elif node.value is not None:
-        found.bind(scope, node.target.id, Alias(node.value, scope))
+        found.bind(scope, node.target.id, Alias(node.value))
     if node.value is not None:
         yield node.value, scope
 
 
 def _walrus(node: ast.NamedExpr, scope: Scope, found: ScopeMap) -> Iterator[Child]:
-    found.bind(scope.around, node.target.id, Alias(node.value, scope))
+    found.bind(scope.around, node.target.id, Alias(node.value))
     yield node.value, scope
 
 
@@ -271,7 +269,7 @@ def _named(attribute: str) -> Callable[[ast.AST, Scope, ScopeMap], list[Child]]:
 
 def _function(node: FunctionNode, scope: Scope, found: ScopeMap) -> Iterator[Child]:
     inside = Scope(Kind.FUNCTION, scope)
-    _parameters(node.args, scope, inside, found)
+    _parameters(node.args, inside, found)
     yield node.args, scope
     if isinstance(node, ast.Lambda):
         yield node.body, inside
@@ -283,12 +281,12 @@ def _function(node: FunctionNode, scope: Scope, found: ScopeMap) -> Iterator[Chi
     yield from ((each, inside) for each in node.body)
 
 
-def _parameters(arguments: ast.arguments, scope: Scope, inside: Scope, found: ScopeMap) -> None:
+def _parameters(arguments: ast.arguments, inside: Scope, found: ScopeMap) -> None:
     positional = [*arguments.posonlyargs, *arguments.args]
     bare = len(positional) - len(arguments.defaults)
     defaults = [*[None] * bare, *arguments.defaults, *arguments.kw_defaults]
     for parameter, default in zip([*positional, *arguments.kwonlyargs], defaults, strict=True):
-        found.bind(inside, parameter.arg, None if default is None else Alias(default, scope, parameter=True))
+        found.bind(inside, parameter.arg, None if default is None else Alias(default, parameter=True))
     for extra in (arguments.vararg, arguments.kwarg):
         if extra is not None:
             found.bind(inside, extra.arg, None)

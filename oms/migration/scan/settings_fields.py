@@ -34,7 +34,8 @@ def _is_settings(base: ast.expr, scope: Scope, known: dict[str, str]) -> bool:
     if isinstance(base, ast.Name) and base.id in known:
         return True
     name = _root(base)
-    imports = [each for each in scope.find(name) or [] if isinstance(each, Import)] if name else []
+    found = scope.find(name)
+    imports = [each for each in found[1] if isinstance(each, Import)] if found else []
     rest = ast.unparse(base).removeprefix(name)
     dotted = {f"{each.dotted}{rest}" for each in imports}
     return bool(dotted & {f"{home}.BaseSettings" for home in _HOMES})

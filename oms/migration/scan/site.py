@@ -146,7 +146,8 @@ def _keyed(site: Site) -> Site:
 def _text(key: ast.expr | None, reference: Reference) -> str | None:
     """Return the name that *key* stands for: a literal, or a name that is bound once, to a literal."""
     if isinstance(key, ast.Name):
-        bindings = reference.scope.find(key.id) or []
+        found = reference.scope.find(key.id)
+        bindings = found[1] if found else []
         only = bindings[0] if len(bindings) == 1 else None
         key = only.value if isinstance(only, Alias) and not only.parameter else None
     value = key.value if isinstance(key, ast.Constant) else None
