@@ -20,10 +20,7 @@ from oms.flagging.source import FlagSource
 from oms.journal.journal import Journal
 from oms.journal.process_file import ProcessFile
 from oms.journal.telemetry import observe
-from oms.legacy.core.traversal.cache import LRUCache
-from oms.legacy.core.validation.enterprise.implementations.validation_cache import ValidationCache
-from oms.legacy.shared.cache.terminusdb_cache import TerminusDBCacheManager
-from oms.legacy_adapters.cache import TerminusCacheAdapter, TraversalCacheAdapter, ValidationCacheAdapter
+from oms.legacy_adapters.cache import legacy_documents, legacy_types, legacy_validation
 from oms.routing import LaneLimits, Runtime
 from oms.seams import PHASES
 from oms.seams.cache import CACHE, DOCUMENTS, TYPES, VALIDATION, AsyncCache, Cache
@@ -117,10 +114,11 @@ def build(
 
 
 def _bind_caches(runtime: Runtime, caches: CacheRegistry, wrap: Wrap) -> None:
+    # Sizes and default lifetimes are those of the legacy caches, so that nothing changes for a caller but who answers.
     sides: tuple[tuple[Seam[Any, Any], object, dict[str, int]], ...] = (
-        (TYPES, TraversalCacheAdapter(LRUCache(max_size=1000)), {"max_size": 1000}),
-        (VALIDATION, ValidationCacheAdapter(ValidationCache(max_size=10_000)), {"max_size": 10_000}),
-        (DOCUMENTS, TerminusCacheAdapter(TerminusDBCacheManager()), {"max_size": 1000}),
+        (TYPES, legacy_types(max_size=1000), {"max_size": 1000}),
+        (VALIDATION, legacy_validation(max_size=10_000), {"max_size": 10_000, "ttl": 300}),
+        (DOCUMENTS, legacy_documents(), {"max_size": 1000, "ttl": 3600}),
     )
     for seam, legacy, config in sides:
         unified = caches.get_cache(seam.name, config=config)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["oms.testing.plugin"]
+pytest_plugins = ["oms.testing.plugin", "pytester"]
 
 # importlib mode puts nothing on the path; servers/ is a package beside this file.
 sys.path.insert(0, str(Path(__file__).parent))

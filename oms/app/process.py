@@ -71,6 +71,7 @@ async def _run(
     try:
         await serve(app, listener, stop=stop, ready=ready)
     finally:
-        # In a thread: comparisons of async reads are tasks of this loop and need it to end.
+        # What waits in the async lanes are tasks of this loop, and need it to end.
+        await oms.runtime.adrain(STOP_S)
         lost = await asyncio.to_thread(oms.stop, STOP_S)
     return lost

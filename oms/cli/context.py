@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from oms.rollout.switchboard import Switchboard
@@ -28,8 +28,17 @@ def folders_of(arguments: argparse.Namespace) -> Folders:
         return Folders(Path(flags), Path(var))
     from oms.unified.config.settings import OmsSettings
 
-    settings = OmsSettings()
+    settings = OmsSettings.read()
     return Folders(Path(flags or settings.flags), Path(var or settings.var))
+
+
+def wants_colour(stream: TextIO) -> bool:
+    """Tell whether *stream* is a terminal whose reader has not asked for none (no-color.org)."""
+    if not stream.isatty():
+        return False
+    from oms.unified.config.settings import OmsSettings
+
+    return not OmsSettings.read().no_color
 
 
 def switchboard(folders: Folders, *, warn: Callable[[str], None]) -> Switchboard:

@@ -22,8 +22,9 @@ examples:
   oms flip cache shadow --why "dualwrite was clean for a day"
   oms flip cache live=5 --why "evidence is READY" --wait 10
 
-STAGE is one of off dualwrite shadow live rampdown complete (config, resilience, security: off shadow
-live complete). With =PERCENT that share moves and the rest stays where it is.
+STAGE is one of off dualwrite shadow live rampdown complete
+(in config, resilience and security: off shadow live complete).
+With =PERCENT that share moves and the rest stays where it is.
 """
 _ROLLBACK = """\
 examples:
@@ -31,8 +32,9 @@ examples:
   oms rollback cache --to off --why "legacy only until Monday"
   oms rollback --all
 
-From rampdown and live it goes to shadow, from shadow to dualwrite (off without writes), from dualwrite
-to off. It needs no reason, no lock and no good flag file. Typed again it goes one further; --to does not.
+From rampdown and live it goes to shadow, from shadow to dualwrite (off in a phase without writes),
+from dualwrite to off. It needs no reason, no lock and no good flag file.
+Typed again it goes one further; with --to it does not.
 """
 
 
@@ -53,7 +55,7 @@ def add(commands: Any, folders: argparse.ArgumentParser) -> None:
             help="take a phase back, always possible",
             epilog=_ROLLBACK,
             parents=[folders],
-            usage="oms rollback PHASE|--all [--to STAGE] [--why TEXT] [--who NAME] [--wait SECONDS] [--force] [--json]",
+            usage="oms rollback PHASE|--all [--to STAGE] [--why TEXT] [--who NAME]\n                    [--wait SECONDS] [--force] [--json]",
         )
     )
 

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from oms.cli.context import folders_of
+from oms.cli.context import folders_of, wants_colour
 from oms.cli.exits import Exit
 from oms.cli.output import Output
 from oms.cli.parsing import phase_name
@@ -88,21 +88,13 @@ def _report(arguments: argparse.Namespace, out: Output) -> int:
     command = shlex.join(["oms", "report", *([arguments.phase] if arguments.phase else []), "--var", str(folders.var)])
     with JournalReader(folders.var / "journal.db") as journal:
         data = data_of(journal, command=command, phase=arguments.phase)
-    text = rendered(data, arguments.format, colour=_wants_colour(arguments, out))
+    text = rendered(data, arguments.format, colour=arguments.out is None and wants_colour(out.stdout))
     if arguments.out is None:
         out.stdout.write(text if text.endswith("\n") else f"{text}\n")
     else:
         _write(arguments.out, text)
         out.stderr.write(f"report: {arguments.out}\n")
     return _code(data)
-
-
-def _wants_colour(arguments: argparse.Namespace, out: Output) -> bool:
-    import os
-
-    from oms.console.report_text import wants_colour
-
-    return arguments.out is None and wants_colour(os.environ, is_terminal=out.stdout.isatty())
 
 
 def _write(path: Path, text: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from oms.cli.context import folders_of, switchboard
+from oms.cli.context import folders_of, switchboard, wants_colour
 from oms.cli.exits import Exit
 from oms.cli.output import Output
 from oms.cli.parsing import phase_name
@@ -18,7 +18,8 @@ examples:
   oms status
   oms status cache --json
 
-exit code 1 if a process does not serve the flags as they are, 3 if a flag file is broken or a phase has tripped
+exit code 1 if a process does not serve the flags as they are,
+3 if a flag file is broken or a phase has tripped
 """
 
 
@@ -49,7 +50,7 @@ def _status(arguments: argparse.Namespace, out: Output) -> int:
     else:
         from oms.console.status_text import print_status
 
-        print_status(report, out.stdout)
+        print_status(report, out.stdout, colour=wants_colour(out.stdout))
     return _code(report)
 
 

@@ -19,16 +19,21 @@ WIDTH = 100
 _STYLES = {"ok": "green", "!": "yellow", "x": "bold red"}
 
 
-def print_status(report: StatusReport, stream: TextIO) -> None:
-    """Write the screen to *stream*. Colours only on a terminal, and never with ``NO_COLOR``."""
-    console = Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=False)
+def print_status(report: StatusReport, stream: TextIO, *, colour: bool) -> None:
+    """Write the screen to *stream*; *colour* adds colours to words that say the same without them."""
+    console = Console(
+        file=stream, color_system="standard" if colour else None, highlight=False, markup=False, emoji=False
+    )
     console.width = min(console.width, WIDTH) if console.is_terminal else WIDTH
-    console.print(_headline(report))
-    console.print(_phases(report))
-    if report.processes:
-        console.print(_processes(report))
-    for label, sentence in _remarks(report):
-        console.print(_remark(label, sentence))
+    # Rich ends the process when a reader has left; written here, the entrance decides what that means.
+    with console.capture() as screen:
+        console.print(_headline(report))
+        console.print(_phases(report))
+        if report.processes:
+            console.print(_processes(report))
+        for label, sentence in _remarks(report):
+            console.print(_remark(label, sentence))
+    stream.write("".join(f"{line.rstrip()}\n" for line in screen.get().splitlines()))
 
 
 def verdict(status: PhaseStatus) -> tuple[str, str]:
@@ -43,13 +48,13 @@ def verdict(status: PhaseStatus) -> tuple[str, str]:
 
 
 def stage_words(status: PhaseStatus) -> str:
-    """Return where a phase stands: ``shadow``, ``live 5 %, shadow 95 %``, or the stages that targeting leads to."""
+    """Return where a phase stands: ``shadow``, ``live 5%, shadow 95%``, or the stages that targeting leads to."""
     split = status.split
     if split is None:
         return status.now.text
     if split.is_whole:
         return split.most_advanced.value
-    return ", ".join(f"{stage.value} {percent_text(weight)} %" for stage, weight in split.weights)
+    return ", ".join(f"{stage.value} {percent_text(weight)}%" for stage, weight in split.weights)
 
 
 def next_commands(status: PhaseStatus) -> list[str]:
@@ -87,7 +92,7 @@ def _phases(report: StatusReport) -> Table:
             Text(f"{glyph:<2} {word}", style=_STYLES[glyph]),
             status.phase.name,
             stage_words(status),
-            status.now.digest or "-",
+            status.now.digest[:8],
             f"{status.followed_by - len(status.lags)}/{status.followed_by}",
             status.tripped or "-",
             str(status.repairs),

@@ -83,7 +83,8 @@ class Facts:
         compared_s: When the candidate ended, same clock.
         written_s: When the key was last written on both sides through the facade, same clock; None if never, or longer ago than is kept.
         write: Arguments of that write other than key and value, by name (``ttl``), or of this call when it is a write itself.
-        keys_written: How many distinct keys were written on both sides since the side beside was last emptied.
+        keys_written: How many distinct keys were written, and not removed, on both sides since they were last emptied.
+        fuller: The side that holds further keys, of the time before the other one was emptied; None if neither does.
     """
 
     operation: str
@@ -94,6 +95,7 @@ class Facts:
     written_s: float | None = None
     write: tuple[tuple[str, object], ...] = ()
     keys_written: int = 0
+    fuller: Side | None = None
 
     def written_with(self, name: str) -> object:
         """Return an argument of the key's last write, None if it is not known."""

@@ -31,6 +31,7 @@ class Operation:
         effect: What the method does.
         name: The method's name.
         key: The parameter that names what is read or written, None where the operation has no key (``clear``).
+        removes: A write after which there is nothing under the key.
         rescue: A read whose answer may come from legacy when unified raises.
         deadline_s: How long the side beside may take, in seconds; also how long an async unified read may take in live.
         errors: Fields of an exception class, by class name, that belong to the answer; other exceptions compare by class only.
@@ -42,6 +43,7 @@ class Operation:
     effect: Effect
     name: str = ""
     key: str | None = None
+    removes: bool = False
     rescue: bool = False
     deadline_s: float = 1.0
     errors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -82,6 +84,7 @@ def writes(function: F) -> F: ...
 def writes(
     *,
     key: str | None = ...,
+    removes: bool = ...,
     deadline_s: float = ...,
     errors: Mapping[str, tuple[str, ...]] = ...,
     values: frozenset[str] = ...,
@@ -90,12 +93,14 @@ def writes(
     function: F | None = None,
     *,
     key: str | None = None,
+    removes: bool = False,
     deadline_s: float = 1.0,
     errors: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     values: frozenset[str] = frozenset(),
 ) -> Any:
     """Mark a method that changes what is stored under *key*; without a key it changes everything."""
-    return _mark(function, Operation(Effect.WRITES, key=key, deadline_s=deadline_s, errors=errors, values=values))
+    operation = Operation(Effect.WRITES, key=key, removes=removes, deadline_s=deadline_s, errors=errors, values=values)
+    return _mark(function, operation)
 
 
 @overload

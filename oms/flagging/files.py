@@ -70,6 +70,8 @@ class FlagFiles:
         self.folder = folder
         self.phases = phases
         self._report = report
+        # As text: these are asked every few milliseconds, and joining paths costs more than asking.
+        self._paths = {name: str(self.path(name)) for name in phases}
 
     def path(self, phase: str) -> Path:
         """Return where the flag of *phase* stands."""
@@ -78,7 +80,7 @@ class FlagFiles:
     def signature(self, phase: str) -> Signature | None:
         """Return the signature of the file, links followed; None if there is none to be had."""
         try:
-            found = os.stat(self.folder / f"{phase}{SUFFIX}")  # noqa: PTH116 - asked every few milliseconds
+            found = os.stat(self._paths[phase])  # noqa: PTH116
         except OSError:
             return None
         return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size, found.st_ctime_ns

@@ -26,4 +26,6 @@ def append_flip(path: Path, flip: Flip, *, limit_s: float = 1.0) -> None:
             finally:
                 connection.close()
     except (sqlite3.Error, OSError) as error:
-        raise CouldNot(f"{path}: the flip of {flip.phase} is not in the journal ({error}), wanted a journal that can be written") from error
+        raise CouldNot(
+            f"{path}: the flip of {flip.phase} is not in the journal ({error}), wanted a journal that can be written"
+        ) from error

@@ -36,8 +36,9 @@ class Identity:
 
 def is_alive(pid: int, started: int) -> bool:
     """Tell whether *pid* runs now with that start time. A zombie does not run."""
-    if _PROC.joinpath("self/stat").exists():
-        return start_ticks(pid) == started
+    found = start_ticks(pid)
+    if found is not None or _PROC.joinpath("self/stat").exists():
+        return found == started
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -53,11 +54,11 @@ def start_ticks(pid: int) -> int | None:
     Source: proc(5), fields 3 (state) and 22 (starttime), counted after the command's closing bracket, which may itself hold brackets.
     """
     try:
-        stat = _PROC.joinpath(str(pid), "stat").read_text(errors="replace")
+        stat = Path(f"{_PROC}/{pid}/stat").read_bytes()
     except OSError:
         return None
-    fields = stat.rpartition(")")[2].split()
-    return None if fields[0] in ("Z", "X") else int(fields[19])
+    fields = stat.rpartition(b")")[2].split()
+    return None if fields[0] in (b"Z", b"X") else int(fields[19])
 
 
 def boot_id() -> str:

@@ -108,7 +108,11 @@ class Journal:
         elif not self._is_ended:
             self._finish()
         if not self._is_ended:
-            _log.warning("journal %s: the end of this process is not recorded: %s", self._settings.path, self._problem or "no time")
+            _log.warning(
+                "journal %s: the end of this process is not recorded: %s",
+                self._settings.path,
+                self._problem or "no time",
+            )
         return self._is_ended
 
     def _start_thread(self) -> None:
@@ -141,7 +145,9 @@ class Journal:
         except Exception as error:  # whatever it is, the next drain must come
             if self._drain_problem is None:
                 _log.exception("journal %s: draining failed", self._settings.path)
-            self._drain_problem = f"journal {self._settings.path}: draining failed with {type(error).__name__}, wanted a batch"
+            self._drain_problem = (
+                f"journal {self._settings.path}: draining failed with {type(error).__name__}, wanted a batch"
+            )
         else:
             self._drain_problem = None
 
@@ -160,7 +166,9 @@ class Journal:
         return True
 
     def _prune_locked(self, now: float) -> None:
-        if abs(now - self._pruned_at) >= self._settings.limits.prune_every_s and self._try_locked(lambda store: store.prune_if_due(now)):
+        if abs(now - self._pruned_at) >= self._settings.limits.prune_every_s and self._try_locked(
+            lambda store: store.prune_if_due(now)
+        ):
             self._pruned_at = now
 
     def _try_locked(self, action: Callable[[Store], object]) -> bool:
@@ -193,7 +201,9 @@ class Journal:
 
     def _fail(self, what: str, error: Exception) -> None:
         self._close_after(error)
-        problem = f"journal {self._settings.path}: {what}; counts wait in memory, calls go on, writing resumes by itself"
+        problem = (
+            f"journal {self._settings.path}: {what}; counts wait in memory, calls go on, writing resumes by itself"
+        )
         if problem != self._problem:
             _log.warning("%s", problem)
         self._problem = problem
@@ -202,7 +212,9 @@ class Journal:
 
     def _close_after(self, error: Exception) -> None:
         if is_corrupt(error):
-            self._pending.note(Loss(self._clock(), self._clock(), 0, "the journal's file was damaged; it is put aside as .corrupt"))
+            self._pending.note(
+                Loss(self._clock(), self._clock(), 0, "the journal's file was damaged; it is put aside as .corrupt")
+            )
         store, self._store = self._store, None
         if store is None:
             return

@@ -68,9 +68,7 @@ class Pending:
         self.lost = 0
 
     def __bool__(self) -> bool:
-        return bool(
-            self.counts or self.latencies or self.groups or self.repairs or self.trips or self.losses
-        )
+        return bool(self.counts or self.latencies or self.groups or self.repairs or self.trips or self.losses)
 
     def clear(self) -> None:
         """Forget what was written; the count of what was lost stays."""

@@ -13,7 +13,7 @@ import time
 import weakref
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 
 from oms.domain.standing import PhaseStanding
@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 
 _SLOT_BYTES = 8 * 1024
 _BEAT_S = 0.1
+_FIELDS = tuple(field.name for field in fields(PhaseStanding))
 
 
 class ProcessFile:
@@ -55,6 +56,7 @@ class ProcessFile:
         self._beat_s = _BEAT_S
         self._problem: str | None = None
         self._unmap_locked()
+        self._path = self._run_dir / f"{os.getpid()}-{start_ticks(os.getpid()) or 0}"
         self._descriptor_stat: tuple[int, int] | None = None
         self._sequence = 0
         self._slot_bytes = _SLOT_BYTES
@@ -62,8 +64,7 @@ class ProcessFile:
     @property
     def path(self) -> Path:
         """Where this process's file stands, or would."""
-        pid = os.getpid()
-        return self._run_dir / f"{pid}-{start_ticks(pid) or 0}"
+        return self._path
 
     @property
     def problem(self) -> str | None:
@@ -118,7 +119,9 @@ class ProcessFile:
             self.beat()
 
     def _beat_locked(self) -> None:
-        phases = {name: asdict(standing) for name, standing in self._standing().items()}
+        phases = {
+            name: {field: getattr(standing, field) for field in _FIELDS} for name, standing in self._standing().items()
+        }
         text = json.dumps({"host": socket.gethostname(), "beat_at": self._clock(), "phases": phases}).encode()
         if self._map is None or not self._is_sound_locked() or HEADER.size + len(text) > self._slot_bytes:
             self._make_locked(text)
@@ -172,7 +175,9 @@ class ProcessFile:
 
     def _tell(self, error: Exception) -> None:
         found = f"{type(error).__name__}: {error}"
-        problem = f"{self.path}: cannot beat ({found}), wanted a folder with room for 16 KiB; this process counts as silent"
+        problem = (
+            f"{self.path}: cannot beat ({found}), wanted a folder with room for 16 KiB; this process counts as silent"
+        )
         if problem != self._problem:
             _log.warning("%s", problem)
         self._problem = problem

@@ -121,7 +121,9 @@ class JournalReader:
     def __enter__(self) -> JournalReader:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -156,7 +158,8 @@ class JournalReader:
         """Return every group that was seen in *window*, the most frequent first."""
         counts: dict[int, dict[int, int]] = {}
         for minute, divergence, count in self._rows(
-            "SELECT minute, divergence, count FROM divergence_count WHERE minute BETWEEN ? AND ? ORDER BY minute", window.minutes
+            "SELECT minute, divergence, count FROM divergence_count WHERE minute BETWEEN ? AND ? ORDER BY minute",
+            window.minutes,
         ):
             counts.setdefault(divergence, {})[minute] = count
         rows = self._rows(
@@ -174,7 +177,8 @@ class JournalReader:
     def flips(self, window: Window = ALWAYS) -> list[Flip]:
         """Return the flips, oldest first."""
         rows = self._rows(
-            "SELECT phase, from_split, to_split, digest, who, why, at, forced FROM flip WHERE at BETWEEN ? AND ? ORDER BY at", window.seconds
+            "SELECT phase, from_split, to_split, digest, who, why, at, forced FROM flip WHERE at BETWEEN ? AND ? ORDER BY at",
+            window.seconds,
         )
         return [Flip(*(*row[:-1], bool(row[-1]))) for row in rows]
 
@@ -204,7 +208,9 @@ class JournalReader:
 
     def processes(self) -> list[ProcessEntry]:
         """Return every process that wrote, in the order of their start; those that are gone without a word are ``killed``."""
-        rows = self._rows("SELECT host, boot, pid, started, started_at, seen_at, ended_at, ending FROM process ORDER BY started_at, id")
+        rows = self._rows(
+            "SELECT host, boot, pid, started, started_at, seen_at, ended_at, ending FROM process ORDER BY started_at, id"
+        )
         return [_process(row) for row in rows]
 
     def gaps(self, window: Window = ALWAYS) -> list[Gap]:
@@ -258,7 +264,22 @@ def _process(row: tuple[Any, ...]) -> ProcessEntry:
 
 
 def _group(row: tuple[Any, ...], counts: dict[int, int]) -> DivergenceGroup:
-    _, fingerprint, known, phase, seam, operation, stage, kind, path, legacy, unified, first_seen, last_seen, samples = row
+    (
+        _,
+        fingerprint,
+        known,
+        phase,
+        seam,
+        operation,
+        stage,
+        kind,
+        path,
+        legacy,
+        unified,
+        first_seen,
+        last_seen,
+        samples,
+    ) = row
     return DivergenceGroup(
         fingerprint=fingerprint, known=known or None, phase=phase, seam=seam, operation=operation, stages=(stage,), kind=kind, path=path,
         types=(legacy, unified), count=sum(counts.values()), counts=counts, first_seen=first_seen, last_seen=last_seen,

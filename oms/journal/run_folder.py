@@ -85,7 +85,11 @@ def _files(run_dir: Path) -> list[Path]:
 
 def _named(path: Path) -> tuple[int, int] | None:
     pid, dash, started = path.name.partition("-")
-    return (int(pid), int(started)) if dash and pid.isascii() and pid.isdigit() and started.isascii() and started.isdigit() else None
+    return (
+        (int(pid), int(started))
+        if dash and pid.isascii() and pid.isdigit() and started.isascii() and started.isdigit()
+        else None
+    )
 
 
 def _is_from_elsewhere(path: Path) -> bool:
@@ -124,7 +128,10 @@ def _standing(name: tuple[int, int], beat: Mapping[str, Any]) -> ProcessStanding
     host, beat_at = str(beat["host"]), float(beat["beat_at"])
     # Pids of another host say nothing here: its process is taken for alive while it beats.
     alive = is_alive(*name) if host == socket.gethostname() else time.time() - beat_at < _ELSEWHERE_BEAT_S
-    phases = {phase: PhaseStanding(**{key: standing[key] for key in standing.keys() & _FIELDS}) for phase, standing in beat["phases"].items()}
+    phases = {
+        name: PhaseStanding(**{key: standing[key] for key in standing.keys() & _FIELDS})
+        for name, standing in beat["phases"].items()
+    }
     return ProcessStanding(name[0], name[1], host, beat_at, alive, phases)
 
 

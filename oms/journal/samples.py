@@ -20,7 +20,7 @@ def keep(samples: Sequence[Sample], *, first: int, newest: int) -> list[Sample]:
 
 def dump_samples(samples: Sequence[Sample], *, longest: int) -> str:
     """Return *samples* as JSON; one that takes more than *longest* characters is replaced by its length."""
-    return json.dumps([[seen_at, _bounded(sample, longest)] for seen_at, sample in samples])
+    return "[" + ",".join(f"[{seen_at!r},{_bounded(sample, longest)}]" for seen_at, sample in samples) + "]"
 
 
 def load_samples(text: str) -> list[Sample]:
@@ -28,15 +28,12 @@ def load_samples(text: str) -> list[Sample]:
     return [(seen_at, sample) for seen_at, sample in json.loads(text)]
 
 
-def _bounded(sample: Mapping[str, object], longest: int) -> Mapping[str, object]:
+def _bounded(sample: Mapping[str, object], longest: int) -> str:
     try:
         text = json.dumps(dict(sample), default=_type_only)
     except (TypeError, ValueError):
-        return {"left_out": "a sample that JSON cannot hold"}
-    if len(text) > longest:
-        return {"left_out": f"a sample of {len(text)} characters"}
-    bounded: Mapping[str, object] = json.loads(text)
-    return bounded
+        return json.dumps({"left_out": "a sample that JSON cannot hold"})
+    return text if len(text) <= longest else json.dumps({"left_out": f"a sample of {len(text)} characters"})
 
 
 def _type_only(value: object) -> str:

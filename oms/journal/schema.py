@@ -164,17 +164,22 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.create_function("add_samples", 4, _add_samples, deterministic=True)
     connection.create_aggregate("sum_buckets", 1, _SumBuckets)  # type: ignore[arg-type]  # typeshed wants its own class
 
+
 def check_is_ours(connection: sqlite3.Connection, path: Path) -> None:
     """Refuse a file that this version must not touch.
 
     Raises:
         CouldNot: if it is another program's database or a newer journal.
     """
-    version, application = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("user_version", "application_id"))
+    version, application = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("user_version", "application_id")
+    )
     if application != APPLICATION:
         raise CouldNot(f"{path}: found another program's database, wanted a journal of oms; name another file")
     if version != SCHEMA:
-        raise CouldNot(f"{path}: found schema {version}, wanted {SCHEMA}; use the oms that wrote it, or move the file away")
+        raise CouldNot(
+            f"{path}: found schema {version}, wanted {SCHEMA}; use the oms that wrote it, or move the file away"
+        )
 
 
 def _add_buckets(one: str, other: str) -> str:

@@ -15,7 +15,7 @@ from oms.journal.identity import Identity
 from oms.journal.limits import JournalLimits
 from oms.journal.pending import Group, Pending
 from oms.journal.retention import prune
-from oms.journal.samples import dump_buckets, dump_samples
+from oms.journal.samples import dump_buckets, dump_samples, keep
 from oms.journal.schema import check_is_readable, inode_of, open_journal, put_aside
 
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -108,7 +108,17 @@ class Store:
             connection.executemany(
                 "INSERT INTO trip VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
-                    (process, trip.phase, trip.seam, trip.operation, trip.guard, trip.from_stage, trip.to_stage, trip.reason, trip.at)
+                    (
+                        process,
+                        trip.phase,
+                        trip.seam,
+                        trip.operation,
+                        trip.guard,
+                        trip.from_stage,
+                        trip.to_stage,
+                        trip.reason,
+                        trip.at,
+                    )
                     for trip in pending.trips
                 ],
             )
@@ -135,20 +145,24 @@ class Store:
         else:
             self._connection.execute("UPDATE process SET seen_at = ? WHERE id = ?", (now, self._process))
         if ended:
-            self._connection.execute("UPDATE process SET ended_at = ?, ending = 'clean' WHERE id = ?", (now, self._process))
+            self._connection.execute(
+                "UPDATE process SET ended_at = ?, ending = 'clean' WHERE id = ?", (now, self._process)
+            )
         return self._process
 
     def _mark_killed(self) -> None:
         """Say of each process of this host that is gone without a word that it was killed, when it was last seen."""
         rows = self._connection.execute(
-            "SELECT id, host, boot, pid, started FROM process WHERE ended_at IS NULL AND host = ?", (self._identity.host,)
+            "SELECT id, host, boot, pid, started FROM process WHERE ended_at IS NULL AND host = ?",
+            (self._identity.host,),
         ).fetchall()
         gone = [(row[0],) for row in rows if not Identity(*row[1:]).is_alive()]
         self._connection.executemany("UPDATE process SET ended_at = seen_at, ending = 'killed' WHERE id = ?", gone)
 
     def _write_counts(self, pending: Pending) -> None:
         self._connection.executemany(
-            _TALLY, [(minute, self._place(place), name, count) for (minute, place, name), count in pending.counts.items()]
+            _TALLY,
+            [(minute, self._place(place), name, count) for (minute, place, name), count in pending.counts.items()],
         )
         self._connection.executemany(
             _LATENCY,
@@ -161,12 +175,11 @@ class Store:
     def _write_group(self, group: Group) -> None:
         it, limits = group.example, self._settings.limits
         place = self._place(Place(it.phase, it.seam, it.operation, it.stage))
-        keep = (limits.samples_first, limits.samples_newest)
-        samples = dump_samples(group.samples, longest=limits.sample_chars)
+        kept = keep(group.samples, first=limits.samples_first, newest=limits.samples_newest)
+        samples = dump_samples(kept, longest=limits.sample_chars)
         row = (it.fingerprint, it.known or "", place, it.kind, it.path, *it.types, group.first_seen, group.last_seen)
-        # The first insert must be trimmed as well, so it goes through the same function.
-        trimmed = self._connection.execute("SELECT add_samples(?, '[]', ?, ?)", (samples, *keep)).fetchone()[0]
-        divergence = self._connection.execute(_DIVERGENCE, (*_texts(row), trimmed, *keep)).fetchall()[0][0]
+        bounds = (limits.samples_first, limits.samples_newest)
+        divergence = self._connection.execute(_DIVERGENCE, (*_texts(row), samples, *bounds)).fetchall()[0][0]
         self._connection.executemany(
             _DIVERGENCE_COUNT, [(minute, divergence, count) for minute, count in group.counts.items()]
         )
@@ -188,7 +201,9 @@ class Store:
         known = self._places.get(place)
         if known is None:
             row = (place.phase, place.seam, place.operation, place.stage)
-            self._connection.execute("INSERT INTO place (phase, seam, operation, stage) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", row)
+            self._connection.execute(
+                "INSERT INTO place (phase, seam, operation, stage) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", row
+            )
             known = self._places[place] = self._connection.execute(
                 "SELECT id FROM place WHERE phase = ? AND seam = ? AND operation = ? AND stage = ?", row
             ).fetchone()[0]

@@ -60,7 +60,9 @@ def _reason(name: str) -> Mapping[str, str] | None:
 
 
 def _event(name: str) -> Mapping[str, str] | None:
-    is_event = name not in _DISPOSITIONS and name not in _OUTCOMES and name != "calls" and not name.startswith(_UNCOMPARABLE)
+    is_event = (
+        name not in _DISPOSITIONS and name not in _OUTCOMES and name != "calls" and not name.startswith(_UNCOMPARABLE)
+    )
     return {"event": name} if is_event else None
 
 
@@ -71,5 +73,10 @@ _INSTRUMENTS: tuple[tuple[str, str, str, Select], ...] = (
     ("oms.calls", "{call}", "Routed calls by what became of them; direct calls are not counted.", _disposition),
     ("oms.outcomes", "{call}", "Shadowed calls by what the comparison came to.", _outcome),
     ("oms.uncomparable", "{call}", "Comparisons that could not be made, by reason.", _reason),
-    ("oms.events", "{call}", "Routed calls that were rescued, unscoped, delayed, or whose other side failed or was cut.", _event),
+    (
+        "oms.events",
+        "{call}",
+        "Routed calls that were rescued, unscoped, delayed, or whose other side failed or was cut.",
+        _event,
+    ),
 )

@@ -133,6 +133,21 @@ class TerminusCacheAdapter:
             await self.adelete(key)
 
 
+def legacy_types(max_size: int = 1000) -> TraversalCacheAdapter:
+    """Return the legacy side of ``cache.types``, with room for *max_size* entries."""
+    return TraversalCacheAdapter(LRUCache(max_size=max_size))
+
+
+def legacy_validation(max_size: int = 10_000) -> ValidationCacheAdapter:
+    """Return the legacy side of ``cache.validation``, with room for *max_size* entries."""
+    return ValidationCacheAdapter(ValidationCache(max_size=max_size))
+
+
+def legacy_documents() -> TerminusCacheAdapter:
+    """Return the legacy side of ``cache.documents``: the memory tier, with its fixed room for 1,000 entries."""
+    return TerminusCacheAdapter(TerminusDBCacheManager())
+
+
 def _legacy_seconds(ttl: Ttl) -> int | float | None:
     """Return seconds as legacy callers write them: whole ones as int. A fraction stays one: cut off, 0.5 would become 0, which is TC-01."""
     seconds = ttl_seconds(ttl)

@@ -7,8 +7,7 @@ import time
 from oms.domain.errors import CouldNot, FlagFileInvalid, FlipRefused
 from oms.domain.phase import Phase
 from oms.domain.split import Split, Wish
-from oms.rollout.audit import AuditOutcome
-from oms.rollout.closing import as_flip, audited, conclude
+from oms.rollout.closing import carry_out, conclude, leave_as_it_is, note_refusal
 from oms.rollout.flip_report import FlipReport, Move
 from oms.rollout.lock import exclusive
 from oms.rollout.rules import goes_back, leaves_complete, next_split, objections
@@ -54,23 +53,10 @@ def _move_locked(board: Switchboard, phase: Phase, wish: Wish, mandate: Mandate,
         )
     new = next_split(state, wish, phase, force=mandate.force)
     if new == state.split:
-        return audited(board, _as_move(phase, state, new, state.digest, ()), mandate)
+        return leave_as_it_is(board, mandate, phase.name, state_text(state), state.digest)
     overridden = _weigh(board, phase, state, new, force=mandate.force)
     board.audit.check()
-    digest = board.flags.write(phase.name, new, based_on=seen)
-    return audited(board, _as_move(phase, state, new, digest, overridden), mandate)
-
-
-def _as_move(phase: Phase, state: FlagState, new: Split, digest: str, warnings: tuple[str, ...]) -> Move:
-    return Move(
-        phase=phase.name,
-        before=state_text(state),
-        after=str(new),
-        digest=digest,
-        changed=digest != state.digest,
-        began=time.monotonic(),
-        warnings=warnings,
-    )
+    return carry_out(board, mandate, phase.name, state_text(state), new, based_on=seen, warnings=overridden)
 
 
 def _weigh(board: Switchboard, phase: Phase, state: FlagState, new: Split, *, force: bool) -> tuple[str, ...]:
@@ -113,11 +99,4 @@ def _note_refusal(board: Switchboard, phase: Phase, wish: Wish, mandate: Mandate
         before, digest = state_text(state), state.digest
     except (CouldNot, FlagFileInvalid):
         before, digest = "unreadable", ""
-    move = Move(
-        phase=phase.name, before=before, after=wish_text(wish), digest=digest, changed=False, began=time.monotonic()
-    )
-    try:
-        board.audit.append(as_flip(board, move, mandate), AuditOutcome.REFUSED, note=why_not)
-    except CouldNot:
-        # The refusal itself reaches whoever asked, and nothing has moved that the audit would have to explain.
-        return
+    note_refusal(board, mandate, phase.name, before, wish_text(wish), digest=digest, why_not=why_not)

@@ -18,6 +18,7 @@ class Move:
         began: When the flag was replaced, in seconds of the monotonic clock.
         warnings: What went wrong without stopping it.
         recorded: False if the audit has no line of it.
+        interrupted: True if somebody pressed Ctrl-C while it was written.
     """
 
     phase: str
@@ -28,6 +29,7 @@ class Move:
     began: float
     warnings: tuple[str, ...] = ()
     recorded: bool = True
+    interrupted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

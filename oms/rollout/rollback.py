@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -10,8 +9,7 @@ from oms.domain.errors import BadInput, CouldNot, FlipRefused, OmsError
 from oms.domain.phase import Phase
 from oms.domain.split import Split
 from oms.domain.stage import Stage
-from oms.rollout.audit import AuditOutcome
-from oms.rollout.closing import as_flip, audited, conclude
+from oms.rollout.closing import carry_out, conclude, leave_as_it_is, note_refusal
 from oms.rollout.flip_report import FlipReport, Move, NotDone
 from oms.rollout.lock import exclusive
 from oms.rollout.present import Present, goal_of, present
@@ -43,7 +41,20 @@ def rollback_all(
     """
     with _lock_if_possible(board) as warnings:
         moves = [_try_to_take_back(board, phase, mandate, to, warnings) for phase in phases]
-    return [move if isinstance(move, NotDone) else conclude(board, move, mandate, wait_s=wait_s) for move in moves]
+    return _concluded(board, moves, mandate, wait_s)
+
+
+def _concluded(
+    board: Switchboard, moves: Iterable[Move | NotDone], mandate: Mandate, wait_s: float
+) -> list[FlipReport | NotDone]:
+    """Conclude one after the other; the waits overlap, since each counts from its move. Ctrl-C ends all of them."""
+    results: list[FlipReport | NotDone] = []
+    for move in moves:
+        result = move if isinstance(move, NotDone) else conclude(board, move, mandate, wait_s=wait_s)
+        if isinstance(result, FlipReport) and result.acknowledgement.interrupted:
+            wait_s = 0.0
+        results.append(result)
+    return results
 
 
 @contextmanager
@@ -62,10 +73,9 @@ def _take_back(board: Switchboard, phase: Phase, mandate: Mandate, to: Stage | N
     now = present(board, phase)
     goal = goal_of(now, phase, to)
     if now.stands_at(goal):
-        return audited(board, _as_move(phase, now, now.text, now.digest, warnings), mandate)
+        return leave_as_it_is(board, mandate, phase.name, now.text, now.digest, warnings=warnings)
     warnings = (*warnings, *_told_of_the_file(now), *_weigh_complete(board, phase, now, goal, mandate))
-    digest = board.flags.write(phase.name, Split.whole(goal), based_on=None)
-    return audited(board, _as_move(phase, now, goal.value, digest, warnings, changed=True), mandate)
+    return carry_out(board, mandate, phase.name, now.text, Split.whole(goal), based_on=None, warnings=warnings)
 
 
 def _try_to_take_back(
@@ -74,7 +84,7 @@ def _try_to_take_back(
     try:
         now = present(board, phase)
         if to is not None and not now.problem and now.most_advanced.rank <= to.rank:
-            return audited(board, _as_move(phase, now, now.text, now.digest, warnings), mandate)
+            return leave_as_it_is(board, mandate, phase.name, now.text, now.digest, warnings=warnings)
         return _take_back(board, phase, mandate, to, warnings)
     except (OmsError, OSError) as error:
         return NotDone(phase.name, str(error), refused=isinstance(error, FlipRefused | BadInput))
@@ -87,16 +97,8 @@ def _weigh_complete(board: Switchboard, phase: Phase, now: Present, goal: Stage,
     if mandate.force:
         return (missed,)
     refusal = f"phase {phase.name!r}: {now.text} -> {goal.value}: {missed}; --force takes it back all the same"
-    _note_refusal(board, _as_move(phase, now, goal.value, now.digest, ()), mandate, refusal)
+    note_refusal(board, mandate, phase.name, now.text, goal.value, digest=now.digest, why_not=refusal)
     raise FlipRefused(refusal)
-
-
-def _note_refusal(board: Switchboard, move: Move, mandate: Mandate, refusal: str) -> None:
-    try:
-        board.audit.append(as_flip(board, move, mandate), AuditOutcome.REFUSED, note=refusal)
-    except CouldNot:
-        # The refusal itself reaches whoever asked, and nothing has moved that the audit would have to explain.
-        return
 
 
 def _told_of_the_file(now: Present) -> tuple[str, ...]:
@@ -106,17 +108,3 @@ def _told_of_the_file(now: Present) -> tuple[str, ...]:
         "the last good one says" if now.origin == "last-good" else "no last good one is left, the declared default is"
     )
     return (f"the flag was broken ({now.problem}); {instead} {now.text}",)
-
-
-def _as_move(
-    phase: Phase, now: Present, after: str, digest: str, warnings: tuple[str, ...], *, changed: bool = False
-) -> Move:
-    return Move(
-        phase=phase.name,
-        before=now.text,
-        after=after,
-        digest=digest,
-        changed=changed,
-        began=time.monotonic(),
-        warnings=warnings,
-    )

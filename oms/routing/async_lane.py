@@ -17,6 +17,8 @@ from oms.routing.steps import timed
 
 _POLL_S = 0.004
 _PAUSE_AFTER_TIMEOUTS = 5
+_FIRST_REST_S = 1.0
+_QUIET_S = 60.0
 
 
 class AsyncLane:
@@ -30,6 +32,7 @@ class AsyncLane:
         self._running: dict[asyncio.Task[None], Job] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._paused_until = 0.0
+        self._rest_s = _FIRST_REST_S
         self._timeouts = 0
 
     @property
@@ -58,8 +61,16 @@ class AsyncLane:
         return lost
 
     def pause(self) -> None:
-        """Rest: nothing is shadowed here for a while."""
-        self._paused_until = time.perf_counter() + self._limits.pause_s
+        """Rest: nothing is shadowed here for a second, and twice as long each time that it comes again soon.
+
+        A busy machine can make any candidate look slow once; one that really blocks the loop is soon away for long.
+        """
+        now = time.perf_counter()
+        if now - self._paused_until > _QUIET_S:
+            self._rest_s = _FIRST_REST_S
+        self._rest_s = min(self._rest_s, self._limits.pause_s)
+        self._paused_until = now + self._rest_s
+        self._rest_s *= 2
 
     def _look_later(self) -> None:
         self._timer = self._loop.call_later(_POLL_S, self._look)

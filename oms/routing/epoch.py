@@ -19,7 +19,8 @@ class Epoch:
         table: What the flags said.
         at: When it was published, Unix time in seconds.
         next: The epoch published after it, None for the current one. Holding an epoch keeps all later ones, and no
-        earlier one. scopes: Open scopes that began with this table, with the Unix time when they did. Adding and
+        earlier one.
+        scopes: Open scopes that began with this table, with the Unix time when they did. Adding and
         removing are single dict operations.
     """
 

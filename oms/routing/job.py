@@ -5,16 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextvars import Context
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from oms.domain.observation import Facts, Observation, Outcome, Returned, Uncomparable
+from oms.domain.observation import Facts, Observation, Outcome, Raised, Returned, Uncomparable
 from oms.domain.phase import Operation
 from oms.domain.stage import Effect, Side, Stage
 from oms.routing.snapshot import opened
+from oms.routing.state import SeamState
 from oms.routing.tally import Cell
-
-if TYPE_CHECKING:
-    from oms.routing.state import SeamState
 
 
 class Job:
@@ -28,12 +26,13 @@ class Job:
         stamp: Moment of the key book at which the control began.
         began_s: When the control began, seconds of the performance counter.
         size: About how many bytes its snapshots hold.
+        is_judged_by_guard: True if the hard-fail guard has counted the call already.
         written: Of a write: its own arguments other than key and value.
     """
 
     __slots__ = (
         "arguments", "began_s", "candidate", "candidate_ns", "cell", "context", "control", "control_ns", "enqueued_s", "fault",
-        "is_concluded", "key", "observation", "operation", "size", "stage", "stamp", "state", "written",
+        "is_concluded", "is_judged_by_guard", "key", "observation", "operation", "size", "stage", "stamp", "state", "written",
     )  # fmt: skip
 
     def __init__(self, state: SeamState, operation: Operation, cell: Cell, stage: Stage, control: Side) -> None:
@@ -55,6 +54,7 @@ class Job:
         self.fault: Uncomparable | None = None
         self.size = 0
         self.is_concluded = False
+        self.is_judged_by_guard = False
         self.written: tuple[tuple[str, object], ...] = ()
 
     @property
@@ -83,6 +83,9 @@ class Job:
         if verdict.is_empty:
             self.cell.count("empty")
         self.count(verdict.outcome, verdict.reason)
+        has_failed_alone = isinstance(unified, Raised) and isinstance(legacy, Returned)
+        if self.control is Side.UNIFIED and has_failed_alone and not self.is_judged_by_guard:
+            self.state.failed_alone(self.operation)
 
     def count(self, outcome: Outcome, reason: str | None = None) -> None:
         """Count the call with *outcome*, unless it has been."""
@@ -95,18 +98,23 @@ class Job:
         self.cell.shadowed(outcome, reason, durations)
 
     def _facts(self) -> Facts:
-        written_s, arguments, keys_written = self.state.keys.last_write(self.key)
-        if self.operation.effect is Effect.WRITES:
-            written_s, arguments = self.began_s, self.written
+        keys = self.state.keys
+        last = keys.last_write(self.key)
+        is_write = self.operation.effect is Effect.WRITES
+        if is_write or last is None:
+            written_s, arguments = self.began_s if is_write else None, self.written
+        else:
+            written_s, arguments = last.at_s, last.arguments
         return Facts(
-            self.operation.name,
-            self.stage,
-            self.control,
-            self.began_s,
-            time.perf_counter(),
-            written_s,
-            arguments,
-            keys_written,
+            operation=self.operation.name,
+            stage=self.stage,
+            control=self.control,
+            read_s=self.began_s,
+            compared_s=time.perf_counter(),
+            written_s=written_s,
+            write=arguments,
+            keys_written=keys.keys_written,
+            fuller=keys.fuller,
         )
 
 

@@ -49,9 +49,11 @@ class Judge:
         differences = compare(legacy=legacy, unified=unified)
         if not differences:
             return Verdict(Outcome.MATCHED, is_empty=are_both_empty(legacy, unified))
-        if self._seam.reasonable is not None and self._seam.reasonable(legacy, unified, facts) is not None:
-            return Verdict(Outcome.REASONABLE)
+        # A rule is about one quirk, a tolerance about any call: what somebody named is not passed off as tolerable.
         known = [matching_rule(self._rules, self._seam.full_name, difference, facts) for difference in differences]
+        explain = self._seam.reasonable
+        if not all(known) and explain is not None and explain(legacy, unified, facts) is not None:
+            return Verdict(Outcome.REASONABLE)
         for difference, rule in zip(differences, known, strict=True):
             self._ledger.divergence(self._divergence(operation, facts, difference, rule))
         return Verdict(Outcome.IGNORED if all(known) else Outcome.MISMATCHED)

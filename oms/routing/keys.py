@@ -29,6 +29,24 @@ class InFlight:
     authorities: set[Side] = field(default_factory=set)
 
 
+Arguments = tuple[tuple[str, object], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LastWrite:
+    """The last write of a key that reached both sides.
+
+    Attributes:
+        at_s: When, in seconds of the performance counter.
+        arguments: Its arguments other than key and value.
+        removes: True if there is nothing under the key since.
+    """
+
+    at_s: float
+    arguments: Arguments
+    removes: bool
+
+
 class KeyBook:
     """Bookkeeping of one binding's keys. Every method may be called from any thread."""
 
@@ -38,8 +56,11 @@ class KeyBook:
         self._stamp = 0
         self._stamps = [0] * _STRIPES
         self._everything_stamp = 0
-        self._last: dict[str, tuple[float, tuple[tuple[str, object], ...]]] = {}
-        self._floor: float | None = None
+        self._last: dict[str, LastWrite] = {}
+        self._floor: LastWrite | None = None
+        self._present = 0
+        self.fuller: Side | None = None
+        """The side that holds keys of the time before the other one was emptied."""
         self._debts = 0
         self.owed_by: dict[Side, dict[str | None, int]] = {side: {} for side in Side}
         """What each side owes to forget: key to the debt's number. Read freely, changed only here."""
@@ -56,8 +77,15 @@ class KeyBook:
         with self._lock:
             entry = self._in_flight.setdefault(key, InFlight())
             entry.count += 1
-            entry.overlapped = entry.overlapped or entry.count > 1
             entry.authorities.add(authority)
+            # A write without a key crosses every other one.
+            others = self._in_flight if key is EVERYTHING else (key, EVERYTHING)
+            crossing = [self._in_flight[other] for other in others if other in self._in_flight]
+            if len(crossing) > 1 or entry.count > 1:
+                authorities = set().union(*(other.authorities for other in crossing))
+                for other in crossing:
+                    other.overlapped = True
+                    other.authorities |= authorities
             self._touch_locked(key)
 
     def leave(self, key: str | None) -> frozenset[Side] | None:
@@ -77,6 +105,8 @@ class KeyBook:
 
     def is_raced(self, key: str | None, since: int) -> bool:
         """Tell whether *key* was written, or is being written, after the moment *since*."""
+        if key is EVERYTHING and self._stamp > since:
+            return True
         if self._everything_stamp > since or self._stamps[hash(key) % _STRIPES] > since:
             return True
         return bool(self._in_flight) and (key in self._in_flight or EVERYTHING in self._in_flight)
@@ -90,37 +120,48 @@ class KeyBook:
 
     # -- the last write that reached both sides
 
-    def wrote(self, key: str | None, arguments: tuple[tuple[str, object], ...]) -> None:
+    def wrote(self, key: str | None, arguments: Arguments, *, removes: bool) -> None:
         """Both sides took a write of *key* with *arguments* (those other than key and value)."""
         now = time.perf_counter()
         with self._lock:
             if key is EVERYTHING:
-                self._last.clear()
-                self._floor = now
+                self._empty_locked(now if removes else None)
+                self.fuller = None if removes else self.fuller
                 return
-            if key not in self._last and len(self._last) >= MAX_KEYS:
-                self._last.pop(next(iter(self._last)))
+            self._drop_locked(key)
+            if len(self._last) >= MAX_KEYS:
+                self._drop_locked(next(iter(self._last)))
                 self._floor = None
-            self._last[key] = (now, arguments)
+            self._last[key] = LastWrite(now, arguments, removes)
+            self._present += not removes
 
     def unknown(self, key: str | None) -> None:
         """The sides may differ for *key*: nothing is known of its last write any more."""
         with self._lock:
             if key is EVERYTHING:
-                self._last.clear()
-                self._floor = None
+                self._empty_locked(None)
             else:
-                self._last.pop(key, None)
+                self._drop_locked(key)
 
-    def last_write(self, key: str | None) -> tuple[float | None, tuple[tuple[str, object], ...], int]:
-        """Return when *key* was last written on both sides, with which arguments, and how many keys were.
+    def last_write(self, key: str | None) -> LastWrite | None:
+        """Return the last write of *key* that reached both sides, None if it is not known."""
+        known = self._last.get(key) if key is not None else None
+        return known or self._floor
 
-        The time is in seconds of the performance counter, None if it is not known.
-        """
-        entry = self._last.get(key) if key is not None else None
-        if entry is None:
-            return self._floor, (), len(self._last)
-        return entry[0], entry[1], len(self._last)
+    @property
+    def keys_written(self) -> int:
+        """How many keys were written, and not removed, on both sides since they were last emptied."""
+        return self._present
+
+    def _drop_locked(self, key: str) -> None:
+        known = self._last.pop(key, None)
+        self._present -= known is not None and not known.removes
+
+    def _empty_locked(self, emptied_s: float | None) -> None:
+        """Forget every key; *emptied_s* is when both sides were emptied by a write, None if only one side was."""
+        self._last.clear()
+        self._present = 0
+        self._floor = LastWrite(emptied_s, (), True) if emptied_s is not None else None
 
     # -- what a side owes to forget
 
@@ -148,10 +189,10 @@ class KeyBook:
             if key is EVERYTHING:
                 for paid in [other for other, number in owed.items() if number <= debt]:
                     del owed[paid]
-                self._last.clear()
-                self._floor = None
+                self._empty_locked(None)
+                self.fuller = side.other
             else:
                 if owed.get(key) == debt:
                     del owed[key]
-                self._last.pop(key, None)
+                self._drop_locked(key)
             return key not in owed

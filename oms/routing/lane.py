@@ -29,7 +29,7 @@ class LaneLimits:
         jobs: Calls waiting in one lane; one more is dropped.
         size: Bytes of snapshots waiting in one lane.
         cpu_share: Share of one core that all lanes of the process may use together.
-        pause_s: How long a lane rests whose candidates keep timing out or block the caller's loop.
+        pause_s: How long at most a lane rests whose candidates keep timing out or block the caller's loop.
         block_s: An async candidate that holds the loop for longer than this in one go is paused.
         concurrent: Async candidates running at once in one lane.
     """
@@ -118,7 +118,9 @@ class SyncLane:
     def put(self, job: Job) -> None:
         """Leave *job* for the worker. Never waits."""
         if self._waiting.put(job):
-            if self._worker is None:
+            if self._is_stopping:
+                self._waiting.drop_all()
+            elif self._worker is None:
                 self._start()
             elif self._is_asleep:
                 self._wake.set()

@@ -132,9 +132,9 @@ class _Stages:
         self._phase = state.binding.seam.phase
         self._seam = state.binding.seam.name
         self.calls = _Calls(state, operation)
-        self.place: object = (
-            (self._phase.name, self._seam, operation.name) if self._is_by_operation() else self._phase.name
-        )
+        self.place: object = self._phase.name
+        if state.is_by_operation:
+            self.place = (self._phase.name, self._seam, operation.name)
 
     def decide(self, scope: Scope | None) -> Pin:
         """Return the decision of *scope* for the current table; outside every scope that of the flag's default, counted."""
@@ -147,6 +147,3 @@ class _Stages:
         )
         self._state.cell(self._operation.name, stage).count("unscoped")
         return Pin(stage, stage, epoch)
-
-    def _is_by_operation(self) -> bool:
-        return any(epoch.decision(self._phase).by_operation for epoch in self._epochs.oldest().since())

@@ -131,7 +131,7 @@ class Read:
         ):
             return self._stand_in(args, kwargs)
         job = self._begin(args, kwargs)
-        token = self._state.hall.enter(self._state, self._operation, self._cell)
+        token = self._state.hall.enter(self._state, self._operation, self._cell, self._side)
         began = _clock()
         try:
             answer = self._control(*args, **kwargs)
@@ -186,6 +186,9 @@ class Read:
         if not self._operation.rescue:
             self._raised(job, error, duration)
             return False, None
+        if not self._state.repairs.settle(self._side.other, self._key_of(args, kwargs)):
+            self._raised(job, error, duration)
+            return False, None
         args, kwargs = self._pristine(job, args, kwargs)
         began = _clock()
         try:
@@ -201,6 +204,9 @@ class Read:
     ) -> tuple[bool, Any]:
         """Do what ``_rescue`` does where the port is async."""
         if not self._operation.rescue:
+            self._raised(job, error, duration)
+            return False, None
+        if not await self._state.repairs.asettle(self._side.other, self._key_of(args, kwargs)):
             self._raised(job, error, duration)
             return False, None
         args, kwargs = self._pristine(job, args, kwargs)
@@ -262,13 +268,14 @@ class Read:
 
     def _rescued(self, job: Job | Disposition, error: Exception, duration: int, answer: object, other_ns: int) -> None:
         self._cell.count("rescued")
+        if isinstance(job, Job):
+            job.is_judged_by_guard = True
         try:
             candidate: Any = Returned(snapshot(answer))
         except NotSnapshottable:
             candidate = None
         self._both_known(job, error, duration, candidate, other_ns)
-        if self._state.guard.bad():
-            self._state.hall.hard_failed(self._state, self._operation)
+        self._state.failed_alone(self._operation)
 
     def _both_known(
         self, job: Job | Disposition, error: Exception, duration: int, candidate: Any, other_ns: int

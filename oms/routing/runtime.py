@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import secrets
@@ -16,20 +17,14 @@ from oms.domain.errors import BindingError
 from oms.domain.known import KnownDivergence
 from oms.domain.phase import Operation, Phase, Seam
 from oms.domain.record import Batch, Tally, Trip
-from oms.domain.stage import Effect, Side, Stage, rollback_target, written_sides
+from oms.domain.stage import Effect, Side, Stage, rollback_target
 from oms.domain.standing import PhaseStanding
 from oms.routing.allowance import CpuAllowance
-from oms.routing.async_lane import AsyncLanes
 from oms.routing.binding import bind
+from oms.routing.bound import Bound
 from oms.routing.capped import CappedDecision, highest
-from oms.routing.epoch import Epoch, effective_stages
-from oms.routing.facade import facade_class
-from oms.routing.guard import HardFail
-from oms.routing.judge import Judge
-from oms.routing.keys import EVERYTHING, KeyBook
-from oms.routing.lane import LaneLimits, SyncLane
-from oms.routing.plan import build_plan, plan_class
-from oms.routing.repairs import Repairs
+from oms.routing.epoch import Epoch
+from oms.routing.lane import LaneLimits
 from oms.routing.scopes import CURRENT, Scope, context_of
 from oms.routing.state import SeamState
 from oms.routing.tally import Cell, Ledger
@@ -41,17 +36,7 @@ Q = ParamSpec("Q")
 R = TypeVar("R")
 
 _LOG = logging.getLogger("oms.routing")
-
-
-class Bound:
-    """A seam's state with the facade that callers hold and the class of its plans."""
-
-    __slots__ = ("facade", "plan_class", "state")
-
-    def __init__(self, state: SeamState) -> None:
-        self.state = state
-        self.plan_class = plan_class(state.binding.operations)
-        self.facade = facade_class(state.binding.seam, state.binding.operations)()
+_DRAIN_POLL_S = 0.005
 
 
 class Runtime:
@@ -72,7 +57,8 @@ class Runtime:
         Args:
             rules: Known divergences of every phase.
             hash_key: Key of the hashes in divergence samples; the same in every process that shares a journal. A
-            fresh one if None. limits: Bounds of the lanes.
+            fresh one if None.
+            limits: Bounds of the lanes.
         """
         self._rules = rules
         self._hash_key = hash_key or secrets.token_bytes(32)
@@ -82,11 +68,12 @@ class Runtime:
         self._lock = threading.RLock()
         self._bound: dict[tuple[str, str], Bound] = {}
         self._published = DecisionTable.of()
+        self._is_published = False
         self.current = Epoch(self._published)
         self._held: list[Epoch] = []
         self._applied: dict[str, tuple[str, float]] = {}
         self._caps: dict[str, Stage] = {}
-        self._watchdog = Watchdog(self._states, self._hung)
+        self._watchdog = Watchdog(self._hung, self._each_tick)
         _reset_after_fork(self)
 
     # -- wiring
@@ -102,21 +89,18 @@ class Runtime:
         with self._lock:
             if (seam.phase.name, seam.name) in self._bound:
                 raise seam.fault("is bound already, wanted one binding for each seam")
-            keys = KeyBook()
-            state = SeamState(
-                binding=binding,
+            bound = Bound(
+                binding,
                 hall=self,
                 ledger=self._ledger,
-                keys=keys,
-                repairs=Repairs(binding, keys, self._ledger, lambda side: self._debts_changed(seam, side)),
-                judge=Judge(seam, self._rules, self._ledger, self._hash_key),
-                guard=HardFail(),
-                lane=SyncLane(seam.full_name, self._limits, self._allowance),
-                async_lanes=AsyncLanes(self._limits, self._allowance),
+                rules=self._rules,
+                hash_key=self._hash_key,
+                limits=self._limits,
+                allowance=self._allowance,
             )
-            self._bound[seam.phase.name, seam.name] = bound = Bound(state)
+            self._bound[seam.phase.name, seam.name] = bound
             self._note_applied(seam.phase)
-            self._replan(bound)
+            bound.plan(self, self._oldest())
 
     def facade(self, seam: Seam[P, A]) -> P:
         """Return what callers hold: *seam*'s port, routed. The same object each time; its methods follow every flip.
@@ -147,6 +131,10 @@ class Runtime:
     def publish(self, table: DecisionTable) -> None:
         """Put *table* in force: new scopes and calls outside scopes use it from the very next call on."""
         with self._lock:
+            if not self._is_published:
+                self._is_published = True
+                for bound in self._bound.values():
+                    bound.begin_anew()
             self._published = table
             for name, phase in self.phases().items():
                 cap = self._caps.get(name)
@@ -207,17 +195,18 @@ class Runtime:
         """Work off the lanes for at most *limit_s* seconds in all and end every thread. Return how many comparisons were lost."""
         until = time.perf_counter() + limit_s
         lost = 0
-        for state in self._states():
-            lost += state.lane.stop(max(0.0, until - time.perf_counter()))
-            lost += state.async_lanes.stop()
+        for bound in list(self._bound.values()):
+            lost += bound.stop(max(0.0, until - time.perf_counter()))
         self._watchdog.stop()
         return lost
 
-    # -- what scopes and calls ask for (scopes.Epochs, state.Hall)
+    async def adrain(self, limit_s: float = 5.0) -> None:
+        """Wait until the async lanes have nothing left to do, for at most *limit_s* seconds: before the loop ends."""
+        until = time.perf_counter() + limit_s
+        while time.perf_counter() < until and not all(bound.async_lanes.is_idle for bound in self._bound.values()):
+            await asyncio.sleep(_DRAIN_POLL_S)
 
-    def oldest(self) -> Epoch:
-        """Return the oldest epoch that an open scope holds, the current one if none does."""
-        return self._held[0] if self._held else self.current
+    # -- what scopes and calls ask for (scopes.Epochs, state.Hall)
 
     def scope_closed(self, epoch: Epoch) -> None:
         """React to the end of the last scope that held *epoch*."""
@@ -228,9 +217,9 @@ class Runtime:
         with self._lock:
             self._replan_all()
 
-    def enter(self, state: SeamState, operation: Operation, cell: Cell) -> InFlight:
-        """A sync call into the unproven side begins."""
-        call = InFlight(state, operation, cell)
+    def enter(self, state: SeamState, operation: Operation, cell: Cell, side: Side) -> InFlight:
+        """A sync call into *side*, which can't be cut, begins."""
+        call = InFlight(state, operation, cell, side)
         self._watchdog.enter(call)
         return call
 
@@ -240,36 +229,30 @@ class Runtime:
 
     def hard_failed(self, state: SeamState, operation: Operation) -> None:
         """Unified failed alone too often: live > shadow in this process."""
-        seam = state.binding.seam
-        self.trip(
-            seam.phase,
-            Stage.SHADOW,
-            seam=seam.name,
-            operation=operation.name,
-            guard="hard_fail",
-            reason="unified raised where legacy answers",
-        )
+        seam, reason = state.binding.seam, "unified raised where legacy answers"
+        self.trip(seam.phase, Stage.SHADOW, seam=seam.name, operation=operation.name, guard="hard_fail", reason=reason)
 
     # -- inside
 
     def _hung(self, call: InFlight) -> None:
         seam, operation = call.state.binding.seam, call.operation
-        is_write = operation.effect is Effect.WRITES
+        reason = f"{call.side} {operation.name}() has not returned within {operation.deadline_s:g} s"
+        if call.side is Side.LEGACY:
+            _LOG.error("%s: %s, and there is no way back from legacy", seam.full_name, reason)
+            return
         served = highest(self.current.decision(seam.phase))
-        # A write that hangs is one too many wherever unified is written; a read only where unified answers.
-        cap = (
-            Stage.OFF
-            if is_write and served.rank <= Stage.SHADOW.rank
-            else rollback_target(served, writes=seam.phase.writes)
-        )
-        self.trip(
-            seam.phase,
-            cap or served,
-            seam=seam.name,
-            operation=operation.name,
-            guard="watchdog",
-            reason=f"unified has not returned within {operation.deadline_s:g} s",
-        )
+        cap = rollback_target(served, writes=seam.phase.writes) or served
+        if operation.effect is Effect.WRITES and served.rank <= Stage.SHADOW.rank:
+            # One stage down would still write to the side that hangs.
+            cap = Stage.OFF
+        self.trip(seam.phase, cap, seam=seam.name, operation=operation.name, guard="watchdog", reason=reason)
+
+    def _each_tick(self, now_s: float) -> None:
+        if self._allowance.is_spent:
+            self._allowance.refill()
+        for bound in list(self._bound.values()):
+            bound.lane.check(now_s)
+            bound.async_lanes.check()
 
     def _states(self) -> list[SeamState]:
         return [bound.state for bound in list(self._bound.values())]
@@ -302,43 +285,12 @@ class Runtime:
     def _replan_all(self) -> None:
         self._held = [epoch for epoch in self._held if epoch.scopes]
         for bound in self._bound.values():
-            self._replan(bound)
+            bound.plan(self, self._oldest())
+        if any(not bound.state.possible <= {Stage.OFF, Stage.COMPLETE} for bound in self._bound.values()):
+            self._watchdog.start()
 
-    def _replan(self, bound: Bound) -> None:
-        state = bound.state
-        phase = state.binding.seam.phase
-        possible = effective_stages(phase, self.oldest())
-        old = getattr(bound.facade, "_plan", None)
-        if old is not None and possible == state.possible and state.owes_as_planned():
-            return
-        self._owe_what_was_missed(state, possible)
-        state.possible = possible
-        state.is_checked = state.answering_side_owes()
-        bound.facade._plan = build_plan(bound.plan_class, state, self)
-        if old is not None:
-            state.older_plans.append(weakref.ref(old))
-
-    def _debts_changed(self, seam: Seam[Any, Any], side: Side) -> None:
-        """A direct call would bypass what its side owes to forget, and a checked one is slower than it need be: plan again."""
-        bound = self._get(seam)
-        if not bound.state.owes_as_planned():
-            with self._lock:
-                self._replan(bound)
-
-    def _owe_what_was_missed(self, state: SeamState, possible: frozenset[Stage]) -> None:
-        """A side that some writes have passed by, and none will from now on, forgets everything before it is used again."""
-        if not state.binding.has_keys:
-            return
-        before = state.possible
-        for side in Side:
-            is_covered = all(side in written_sides(stage) for stage in possible)
-            if before:
-                was_covered = all(side in written_sides(stage) for stage in before)
-            else:
-                # At start a side of this process is empty. A shared one may hold what was written before it was left out.
-                was_covered = state.binding.is_process_local(side) or possible != {Stage.DUALWRITE}
-            if is_covered and not was_covered:
-                state.keys.owe(side, EVERYTHING)
+    def _oldest(self) -> Epoch:
+        return self._held[0] if self._held else self.current
 
     def _standing(self, phase: Phase) -> PhaseStanding:
         digest, applied_at = self._applied[phase.name]
@@ -369,13 +321,8 @@ class Runtime:
         own = CURRENT.get()
         for epoch in [*self._held, self.current]:
             epoch.scopes = {member: at for member, at in epoch.scopes.items() if own is not None and member == id(own)}
-        for state in self._states():
-            state.keys.reset_locks()
-            state.repairs.reset_locks()
-            state.guard.reset()
-            state.lane.reset(self._allowance)
-            state.async_lanes.reset(self._allowance)
-            state.older_plans.clear()
+        for bound in self._bound.values():
+            bound.reset_after_fork(self._allowance)
 
 
 def _reset_after_fork(runtime: Runtime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import time
@@ -26,9 +27,6 @@ class Epochs(Protocol):
     """What a scope needs of the runtime."""
 
     current: Epoch
-
-    def oldest(self) -> Epoch:
-        """Return the oldest epoch that an open scope holds, the current one if none does."""
 
     def scope_closed(self, epoch: Epoch) -> None:
         """React to the end of a scope that held *epoch* while a later one is current."""
@@ -67,7 +65,9 @@ class Scope:
         began, token = self._began, self._token
         self._began = self._token = None
         if token is not None:
-            CURRENT.reset(token)
+            # An async generator may be closed in another context than it was entered in; there nothing is left to reset.
+            with contextlib.suppress(ValueError):
+                CURRENT.reset(token)
         if began is not None:
             self._leave(began)
 

@@ -7,15 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from oms.domain.observation import Disposition
 from oms.domain.phase import Operation
 from oms.domain.record import Place
 from oms.domain.stage import Side, Stage, authorities, written_sides
-from oms.routing.async_lane import AsyncLanes
 from oms.routing.binding import Binding
 from oms.routing.guard import HardFail
 from oms.routing.judge import Judge
 from oms.routing.keys import KeyBook
-from oms.routing.lane import SyncLane
 from oms.routing.repairs import Repairs
 from oms.routing.tally import Cell, Ledger
 
@@ -23,8 +22,8 @@ from oms.routing.tally import Cell, Ledger
 class Hall(Protocol):
     """What a call needs of the runtime beyond its own seam."""
 
-    def enter(self, state: SeamState, operation: Operation, cell: Cell) -> Any:
-        """A call that can't be cut begins; return a token for ``leave``."""
+    def enter(self, state: SeamState, operation: Operation, cell: Cell, side: Side) -> Any:
+        """A call into *side* that can't be cut begins; return a token for ``leave``."""
 
     def leave(self, token: Any) -> None:
         """That call has ended."""
@@ -33,15 +32,33 @@ class Hall(Protocol):
         """The hard-fail guard of *state* tripped."""
 
 
+class Lane(Protocol):
+    """Where a call leaves what is to be compared."""
+
+    def refuses(self) -> Disposition | None:
+        """Return why a read is not shadowed now, None if it is."""
+
+    def put(self, job: Any) -> None:
+        """Leave *job*. Never waits."""
+
+
+class LanesByLoop(Protocol):
+    """The lanes of one seam, one for each event loop."""
+
+    def here(self) -> Lane:
+        """Return the lane of the running loop."""
+        ...
+
+
 @dataclass(slots=True, kw_only=True)
 class SeamState:
     """One bound seam at run time.
 
     Attributes:
         possible: Every stage at which some call may be answered now.
-        had_debts: True if a side owed to forget something when the present plan was built, so that no read may bypass
-        the check. older_plans: Weak references to plans that are replaced; one that is alive still has calls running
-        on it.
+        is_checked: True if the present plan checks what the answering side owes to forget, where it would else be direct.
+        is_by_operation: True if the present plan decides for each operation by itself.
+        older_plans: Weak references to plans that were replaced; one that is alive still has calls running on it.
     """
 
     binding: Binding
@@ -51,10 +68,11 @@ class SeamState:
     repairs: Repairs
     judge: Judge
     guard: HardFail
-    lane: SyncLane
-    async_lanes: AsyncLanes
+    lane: Lane
+    async_lanes: LanesByLoop
     possible: frozenset[Stage] = frozenset()
     is_checked: bool = False
+    is_by_operation: bool = False
     older_plans: list[weakref.ref[Any]] = field(default_factory=list)
 
     def cell(self, operation: str, stage: Stage) -> Cell:
@@ -67,6 +85,11 @@ class SeamState:
         """The one side that answers writes now, None if different calls have different ones."""
         sides = authorities(self.possible)
         return next(iter(sides)) if len(sides) == 1 else None
+
+    def failed_alone(self, operation: Operation) -> None:
+        """Unified failed where legacy would have answered."""
+        if self.guard.bad():
+            self.hall.hard_failed(self, operation)
 
     def answering_side_owes(self) -> bool:
         """Tell whether one stage holds for everybody and the side that answers there owes to forget something."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from oms.domain.phase import Operation
+from oms.domain.stage import Side
 from oms.routing.state import SeamState
 from oms.routing.tally import Cell
 
@@ -16,12 +17,13 @@ _LOG = logging.getLogger("oms.routing")
 
 
 class InFlight:
-    """A call into unified that can't be cut, because it is sync and runs in the caller's thread."""
+    """A call into one side that can't be cut, because it is sync and runs in the caller's thread."""
 
-    __slots__ = ("began_s", "cell", "is_delayed", "operation", "state")
+    __slots__ = ("began_s", "cell", "is_delayed", "operation", "side", "state")
 
-    def __init__(self, state: SeamState, operation: Operation, cell: Cell) -> None:
+    def __init__(self, state: SeamState, operation: Operation, cell: Cell, side: Side) -> None:
         self.state = state
+        self.side = side
         self.operation = operation
         self.cell = cell
         self.began_s = time.perf_counter()
@@ -31,9 +33,10 @@ class InFlight:
 class Watchdog:
     """One daemon thread per runtime, started by the first call or lane that needs it."""
 
-    def __init__(self, seams: Callable[[], list[SeamState]], on_hang: Callable[[InFlight], None]) -> None:
-        self._seams = seams
+    def __init__(self, on_hang: Callable[[InFlight], None], each_tick: Callable[[float], None]) -> None:
+        """Call *on_hang* once for each call past its deadline, and *each_tick* with the seconds of the performance counter."""
         self._on_hang = on_hang
+        self._each_tick = each_tick
         self.reset()
 
     def reset(self) -> None:
@@ -80,6 +83,4 @@ class Watchdog:
                 call.is_delayed = True
                 call.cell.count("delayed")
                 self._on_hang(call)
-        for state in self._seams():
-            state.lane.check(now_s)
-            state.async_lanes.check()
+        self._each_tick(now_s)

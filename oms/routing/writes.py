@@ -114,7 +114,7 @@ class Write:
         """Write to the second side too. Return whether it took the write; if not, a repair is open."""
         if taken is None:
             return self._not_attempted(job)
-        token = self._state.hall.enter(self._state, self._operation, self._cell)
+        token = self._state.hall.enter(self._state, self._operation, self._cell, self._first.other)
         began = _clock()
         try:
             args, kwargs = opened(taken)
@@ -171,6 +171,9 @@ class Write:
 
     def _first_failed(self, key: str | None, error: BaseException, duration: int) -> None:
         self._state.repairs.open(self._first, key)
+        if self._first is Side.UNIFIED and self._second is not None and isinstance(error, Exception):
+            # Legacy is not asked then, so whether it would have answered is not known; the caller had an error all the same.
+            self._state.failed_alone(self._operation)
         if not isinstance(error, Exception):
             self._cell.call(Disposition.CANCELLED, self._first)(duration)
         elif self._second is None:
@@ -205,7 +208,7 @@ class Write:
     def _acknowledge(self, job: Job, key: str | None) -> None:
         """Both sides have been asked: remember what was written, and leave the comparison to the lane unless it is plain."""
         if isinstance(job.candidate, Returned):
-            self._state.keys.wrote(key, job.written)
+            self._state.keys.wrote(key, job.written, removes=self._operation.removes)
         if job.fault is None and _is_plainly_equal(job.observation, job.candidate):
             self._count_match(job)
             return

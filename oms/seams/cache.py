@@ -9,7 +9,7 @@ from oms.domain.comparison import Difference
 from oms.domain.known import Predicate
 from oms.domain.observation import Explain, Facts, Observation, Returned, StandIn
 from oms.domain.phase import Phase, reads, writes
-from oms.domain.stage import Stage
+from oms.domain.stage import Side, Stage
 
 Value = Any
 Ttl = float | dt.timedelta | None
@@ -27,12 +27,12 @@ class Cache(Protocol):
     def set(self, key: str, value: Value, *, ttl: Ttl = None) -> None:
         """Remember *value* under *key* for *ttl*: seconds, a timedelta, or None for the cache's default. A ttl of 0 expires at once."""
 
-    @writes(key="key")
+    @writes(key="key", removes=True)
     def delete(self, key: str) -> bool:
         """Forget *key*. Return whether there was something."""
         ...
 
-    @writes
+    @writes(removes=True)
     def clear(self) -> None:
         """Forget everything in this cache, and in no other."""
 
@@ -48,12 +48,12 @@ class AsyncCache(Protocol):
     async def aset(self, key: str, value: Value, *, ttl: Ttl = None) -> None:
         """Remember *value* under *key* for *ttl*: seconds, a timedelta, or None for the cache's default. A ttl of 0 expires at once."""
 
-    @writes(key="key")
+    @writes(key="key", removes=True)
     async def adelete(self, key: str) -> bool:
         """Forget *key*. Return whether there was something."""
         ...
 
-    @writes
+    @writes(removes=True)
     async def aclear(self) -> None:
         """Forget everything in this cache, and in no other."""
 
@@ -78,7 +78,8 @@ def one_sided_miss(capacity: int) -> Explain:
             return None
         if facts.written_s is None:
             return "cold start"
-        if facts.keys_written > capacity:
+        missing = Side.LEGACY if legacy.value is None else Side.UNIFIED
+        if facts.keys_written > capacity or facts.fuller is missing:
             return "eviction"
         if _expired_in_between(facts, facts.written_s):
             return "expiry within the lane delay"

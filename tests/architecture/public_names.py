@@ -20,11 +20,11 @@ from typing import Any, ParamSpec, TypeVar
 
 SNAPSHOT = Path(__file__).with_name("public_names.json")
 
-ROOMS = ("oms.domain", "oms.seams", "oms.unified")
+ROOMS = ("oms.domain", "oms.seams")
 """Every module of these is public."""
 
 HALLS = ("oms.routing", "oms.testing", "oms.wiring")
-"""Of these the top is public: what ``from oms.routing import ...`` finds."""
+"""Of these the top is public: what ``from oms.routing import ...`` finds. So it is with each row of oms.unified."""
 
 Names = dict[str, dict[str, str] | None]
 """By dotted name: the parameters of what can be called, each with how it is passed; None for everything else."""
@@ -97,8 +97,9 @@ def _modules() -> Iterator[ModuleType]:
         for info in pkgutil.walk_packages(package.__path__, f"{room}."):
             if not any(part.startswith("_") for part in info.name.split(".")):
                 yield import_module(info.name)
-    for hall in HALLS:
-        yield import_module(hall)
+    rows = pkgutil.iter_modules(import_module("oms.unified").__path__, "oms.unified.")
+    for top in (*HALLS, *(row.name for row in rows)):
+        yield import_module(top)
 
 
 def _published(module: ModuleType) -> Iterator[tuple[str, Any]]:

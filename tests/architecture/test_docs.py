@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,8 +56,9 @@ def broken_links(page: Path) -> list[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links(page: Path) -> None:
     """Every link within the repository leads to a file, and every fragment to a heading."""
+    broken = broken_links(page)
 
-    assert [] == broken_links(page)
+    assert [] == broken, "\n".join(broken)
 
 
 def test_broken_links_are_seen(tmp_path: Path) -> None:
@@ -98,3 +102,19 @@ def test_make_targets() -> None:
 
     assert {"run", "test"} <= told
     assert set() == told - targets
+
+
+def test_usage() -> None:
+    """The commands stand in the README as their own help prints them, all of them."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    told = re.findall(r"^oms (.*)$", readme, re.MULTILINE)
+
+    assert told == [usage(line) for line in told]
+
+
+def usage(line: str) -> str:
+    """Return what the command at the beginning of *line* says of its own use, on one line."""
+    words = itertools.takewhile(lambda word: word.isalpha() and word.islower(), line.split())
+    program = [sys.executable, "-c", "import sys; from oms.cli.main import main; sys.exit(main())", *words, "--help"]
+    printed = subprocess.run(program, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    return " ".join(printed.partition("\n\n")[0].removeprefix("usage: oms ").split())

@@ -101,6 +101,11 @@ class CacheStorageBackend(ABC):
         """Return the value under *key*, or MISSING."""
         self._refuse_sync()
 
+    def answer(self, key: str, missing: Value = None) -> Value:
+        """Return the value under *key*, or *missing*: what ``UnifiedCache.get`` is."""
+        value = self.get_sync(key)
+        return missing if value is MISSING else value
+
     def set_sync(self, key: str, value: Value, ttl_s: float | None) -> bool:
         """Keep *value* under *key* for *ttl_s* seconds. Return whether the storage did as told."""
         self._refuse_sync()

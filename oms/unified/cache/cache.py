@@ -36,6 +36,9 @@ class UnifiedCache:
         if self._default_s == 0:
             raise TtlInvalid(f"cache {name!r}: default ttl", found="0", wanted="more than 0, or None for ever")
         self._read = storage.get_sync
+        if type(self).get is UnifiedCache.get:
+            # The storage's own method in place of ours: a frame less is a tenth of a hit in memory.
+            vars(self)["get"] = storage.answer
         self._flights = Flights(seal)
         self._async_flights = AsyncFlights(seal)
 
@@ -46,8 +49,7 @@ class UnifiedCache:
 
     def get(self, key: str) -> Value | None:
         """Return the value under *key*, or None if absent or expired."""
-        value = self._read(key)
-        return None if value is MISSING else value
+        return self.storage.answer(key)
 
     def set(self, key: str, value: Value, *, ttl: Ttl = None) -> None:
         """Remember *value* under *key* for *ttl*: seconds, a timedelta, or None for the cache's default.

@@ -1,24 +1,35 @@
-"""What the oms command itself reads from the environment: read directly, never routed."""
+"""What the oms command itself reads from the environment: read directly, never routed.
+
+A plain class and no settings library: every command reads it, and a rollback should not wait for an import.
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
-
-class OmsSettings(BaseSettings):
+@dataclass(frozen=True, slots=True)
+class OmsSettings:
     """Folders and looks of the oms command.
 
     Attributes:
         flags: Folder of the flag files; ``OMS_FLAGS``, default ``flags``.
         var: Folder of journal, process files and last-good snapshots; ``OMS_VAR``, default ``var``.
-        no_color: Any non-empty ``NO_COLOR`` turns colours off (no-color.org).
+        no_color: True if ``NO_COLOR`` is set to anything but nothing (no-color.org).
     """
-
-    model_config = SettingsConfigDict(env_prefix="OMS_", hide_input_in_errors=True)
 
     flags: Path = Path("flags")
     var: Path = Path("var")
-    no_color: str = Field(default="", validation_alias="NO_COLOR")
+    no_color: bool = False
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] = os.environ) -> OmsSettings:
+        """Return the settings of *environment*; a variable that is empty counts as not set."""
+        return cls(
+            flags=Path(environment.get("OMS_FLAGS") or "flags"),
+            var=Path(environment.get("OMS_VAR") or "var"),
+            no_color=bool(environment.get("NO_COLOR")),
+        )

@@ -152,3 +152,4 @@ def test_ca_01_is_not_hidden() -> None:
     calls = [("set", "a", 1, 1), ("advance", 1.3001), ("delete", "a")]
 
     assert {"unknown value at '' of delete"} == differences(TYPES, calls) == differences(VALIDATION, calls)
+    assert {"unknown value at '' of delete"} == differences(TYPES, [("set", "a", 1, 0), ("delete", "a")])

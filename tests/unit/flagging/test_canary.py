@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oms.domain.scope import ANONYMOUS, EvaluationContext
@@ -29,6 +29,7 @@ def decision_at(files: FlagFiles, upper: Stage, lower: Stage, weight: int) -> Fl
     return files.state_of("cache", files.render("cache", split)).decision
 
 
+@settings(deadline=None)
 @given(
     neighbours=st.sampled_from(NEIGHBOURS),
     weights=st.lists(st.integers(0, WHOLE), min_size=2, max_size=4).map(sorted),
@@ -44,6 +45,7 @@ def test_growing_canary_demotes_nobody(neighbours: tuple[Stage, Stage], weights:
         assert sorted(ranks) == ranks
 
 
+@settings(deadline=None)
 @given(weight=st.integers(1, WHOLE - 1), key=st.text(max_size=40))
 def test_shrunk_and_grown_again(weight: int, key: str) -> None:
     """The same share has the same callers whenever it is reached."""

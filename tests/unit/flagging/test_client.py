@@ -11,7 +11,8 @@ from openfeature import api
 from openfeature.contrib.provider.flagd import FlagdProvider
 from openfeature.contrib.provider.flagd.config import ResolverType
 from openfeature.event import ProviderEvent, ProviderEventDetails
-from openfeature.flag_evaluation import FlagResolutionDetails, Reason
+from openfeature.exception import ErrorCode
+from openfeature.flag_evaluation import FlagEvaluationDetails, FlagResolutionDetails, Reason
 from openfeature.provider.in_memory_provider import InMemoryFlag, InMemoryProvider
 
 from oms.domain.decision import DecisionTable
@@ -100,6 +101,18 @@ def test_client_that_raises() -> None:
             raise RuntimeError("no")
 
     assert Stage.OFF == stage_in(table_from(Broken(), CACHE))
+
+
+def test_stage_beside_an_error() -> None:
+    """A client that names a stage and an error is not followed."""
+
+    class Doubtful:
+        def get_string_details(
+            self, flag_key: str, default_value: str, evaluation_context: Any = None
+        ) -> FlagEvaluationDetails[str]:
+            return FlagEvaluationDetails(flag_key, "live", error_code=ErrorCode.GENERAL)
+
+    assert Stage.OFF == stage_in(table_from(Doubtful(), CACHE))
 
 
 def test_change_of_configuration(wait_until: WaitUntil) -> None:

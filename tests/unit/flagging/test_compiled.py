@@ -16,6 +16,7 @@ from openfeature.evaluation_context import EvaluationContext as FlagdContext
 from oms.domain.scope import EvaluationContext
 from oms.domain.split import Split
 from oms.domain.stage import Stage
+from oms.flagging import bucketing
 from oms.flagging.bucketing import Bucketing, cut_points, text_head
 from oms.flagging.compilation import decision_of
 from oms.flagging.compiled import Attributes, Node
@@ -345,6 +346,17 @@ def test_cut_points() -> None:
             end += weight
             assert cut == 0 or (cut - 1) * total >> 32 < end
             assert cut == 2**32 or cut * total >> 32 >= end
+
+
+def test_hash_on_a_cut_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hash at which a share ends belongs to the next one, and so does everything up to its own end."""
+    halves = Bucketing([1, 1], flag=None)
+    shares = []
+    for hashed in (0, 2**31 - 1, 2**31, 2**32 - 1):
+        monkeypatch.setattr(bucketing, "_hash", lambda data, seed, signed, hashed=hashed: hashed)
+        shares.append(halves.share("k"))
+
+    assert [0, 0, 1, 1] == shares
 
 
 @pytest.mark.parametrize("size", [0, 23, 24, 255, 256, 65_535, 65_536])

@@ -71,7 +71,7 @@ def test_write_is_based_on_a_digest(files: FlagFiles) -> None:
     """A flip that was decided on another content is refused and changes nothing."""
     before = files.read_raw("cache")
 
-    with pytest.raises(FlipRefused, match="found .* wanted 0123456789abcdef"):
+    with pytest.raises(FlipRefused, match=r"found \w{16}, wanted 0123456789abcdef"):
         files.write("cache", CANARY, based_on="0123456789abcdef")
     assert before == files.read_raw("cache")
 

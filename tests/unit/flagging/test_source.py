@@ -540,3 +540,34 @@ def test_fork_in_the_middle_of_a_look(files: FlagFiles, tmp_path: Path) -> None:
     )
 
     assert (0, "") == (done.returncode, done.stderr)
+
+
+def test_fork_between_reading_and_serving(files: FlagFiles, tmp_path: Path) -> None:
+    """A child that was forked when a new content was read but not yet served does not take it for known."""
+    done = run_forking(
+        files,
+        tmp_path,
+        """
+        class ForksOnce(FlagFiles):
+            parent = os.getpid()
+            child = None
+
+            def state_of(self, phase, content):
+                if phase == "cache" and self.child is None and os.getpid() == self.parent and b'"shadow"\\n' in content:
+                    self.child = os.fork()
+                    if self.child == 0:
+                        signal.alarm(20)
+                        os._exit(0 if wait_for(Stage.SHADOW) else 1)
+                return super().state_of(phase, content)
+
+        source.stop()
+        forking = ForksOnce(files.folder, PHASES)
+        source = FlagSource(forking, snapshots=Path(sys.argv[2]), publish=tables.append, poll_s=0.001)
+        source.start()
+        files.write("cache", Split.whole(Stage.SHADOW), based_on=None)
+        followed = wait_for(Stage.SHADOW)
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(forking.child, 0)[1]) or (0 if followed else 2))
+        """,
+    )
+
+    assert (0, "") == (done.returncode, done.stderr)

@@ -12,7 +12,7 @@ import pytest
 from oms.domain.standing import PhaseStanding
 from oms.journal import ProcessFile, read_processes
 from oms.journal.identity import start_ticks
-from oms.journal.run_folder import read_run_folder, remove_stale
+from oms.journal.run_folder import MAGIC, read_run_folder, remove_stale
 
 CACHE = PhaseStanding("0123456789abcdef", 1_000_000.0, 999_999.0, 2, "shadow", 3)
 
@@ -67,7 +67,9 @@ def test_reads_are_whole_while_it_is_written(run_dir):
 
     def standing():
         number = next(numbers)
-        return {f"phase{place}": PhaseStanding(f"{number:016x}" * (1 + number % 3), float(number)) for place in range(8)}
+        return {
+            f"phase{place}": PhaseStanding(f"{number:016x}" * (1 + number % 3), float(number)) for place in range(8)
+        }
 
     file = ProcessFile(run_dir, standing)
     file.open()
@@ -147,14 +149,23 @@ def test_garbage_of_a_live_process_counts_as_silent(file, run_dir):
     assert "is alive and counts as silent" in folder.problems[0]
 
 
-def test_torn_beat_leaves_the_one_before(file, run_dir):
-    """A process stopped in the middle of a beat still shows its last one."""
+@pytest.mark.parametrize("torn", ["text", "sequence"])
+def test_torn_beat_leaves_the_one_before(run_dir, torn):
+    """A process stopped in the middle of a beat still shows its last one, even if the new one reads well."""
+    digests = iter(("first", "other"))
+    file = ProcessFile(run_dir, lambda: {"cache": PhaseStanding(next(digests), 0.0)})
+    file.open()
     file.beat()
+    before = read_processes(run_dir)[0].phases["cache"].digest
     content = bytearray(file.path.read_bytes())
-    content[8 + 30] ^= 0xFF  # the slot of the second beat
+    if torn == "text":
+        content = content.replace(b"other", b"oTher")
+    else:
+        content[len(MAGIC)] += 1  # the second beat is in the first slot
     file.path.write_bytes(content)
 
-    assert {"cache": CACHE} == read_processes(run_dir)[0].phases
+    assert ["other", "first"] == [before, read_processes(run_dir)[0].phases["cache"].digest]
+    file.close()
 
 
 def test_other_files_are_named_and_left_out(file, run_dir):

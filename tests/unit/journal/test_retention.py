@@ -94,7 +94,12 @@ def test_bytes_are_bounded(at, feed, path, divergence):
     """A file that grows by its samples shrinks again."""
     limits = JournalLimits(bytes=400_000, prune_every_s=0)
     for number in range(40):
-        feed.divergences(*(divergence(START + number, fingerprint=f"{number:06x}{one:06x}", sample={"text": "x" * 1_900}) for one in range(20)))
+        feed.divergences(
+            *(
+                divergence(START + number, fingerprint=f"{number:06x}{one:06x}", sample={"text": "x" * 1_900})
+                for one in range(20)
+            )
+        )
         at(START + number, limits)
 
     assert path.stat().st_size <= 600_000

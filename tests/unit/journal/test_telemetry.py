@@ -32,7 +32,11 @@ def points():
     found: dict[str, dict[tuple[object, ...], object]] = {}
     for metric in data.resource_metrics[0].scope_metrics[0].metrics:
         for point in metric.data.data_points:
-            extra = [value for key, value in point.attributes.items() if key not in ("phase", "seam", "operation", "stage", "side")]
+            extra = [
+                value
+                for key, value in point.attributes.items()
+                if key not in ("phase", "seam", "operation", "stage", "side")
+            ]
             found.setdefault(metric.name, {})[point.attributes["stage"], point.attributes["side"], *extra] = point.value
     yield found
     provider.shutdown()
@@ -47,7 +51,11 @@ def test_calls_by_disposition(points):
 
 def test_outcomes_by_stage_and_answering_side(points):
     """Legacy answers in shadow, unified in live."""
-    expected = {("shadow", "legacy", "matched"): 7, ("shadow", "legacy", "uncomparable"): 1, ("live", "unified", "matched"): 4}
+    expected = {
+        ("shadow", "legacy", "matched"): 7,
+        ("shadow", "legacy", "uncomparable"): 1,
+        ("live", "unified", "matched"): 4,
+    }
 
     assert expected == points["oms.outcomes"]
 
@@ -64,11 +72,17 @@ def test_prometheus_reads_them():
     import prometheus_client
 
     registry = prometheus_client.CollectorRegistry()
-    provider = MeterProvider(metric_readers=[prometheus.PrometheusMetricReader(registry=registry)], shutdown_on_exit=False)
+    provider = MeterProvider(
+        metric_readers=[prometheus.PrometheusMetricReader(registry=registry)], shutdown_on_exit=False
+    )
     observe(provider, totals)
     lines = prometheus_client.generate_latest(registry).decode().splitlines()
     provider.shutdown()
 
-    (line,) = [line for line in lines if line.startswith("oms_outcomes_total") and 'outcome="matched"' in line and 'stage="live"' in line]
+    (line,) = [
+        line
+        for line in lines
+        if line.startswith("oms_outcomes_total") and 'outcome="matched"' in line and 'stage="live"' in line
+    ]
     assert line.endswith(" 4.0")
     assert 'side="unified"' in line

@@ -120,7 +120,9 @@ def test_removed_folder_is_made_anew(journal, feed, path, total):
     assert 2 == total()
 
 
-@pytest.mark.parametrize("content", [b"not a database, but long enough to look at " * 200, b"SQLite format 3\x00" + b"\xff" * 8000])
+@pytest.mark.parametrize(
+    "content", [b"not a database, but long enough to look at " * 200, b"SQLite format 3\x00" + b"\xff" * 8000]
+)
 def test_damaged_file_is_put_aside(path, feed, total, content):
     """What was there is kept under another name; the journal begins anew."""
     path.parent.mkdir()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
@@ -93,6 +95,20 @@ def cache(request: pytest.FixtureRequest, storage: MemoryBackend | RedisBackend)
         return
     with asyncio.Runner() as runner:
         yield AsyncFace(unified, runner)
+
+
+def exit_code_of_child(check: Callable[[], bool]) -> int:
+    """Fork; return 0 if *check* is true in the child, 1 if not, a negative number if it hangs there."""
+    pid = os.fork()
+    if pid == 0:  # pragma: no cover - in the child
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(10)
+        code = 1
+        try:
+            code = 0 if check() else 1
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 def eventually(condition: Callable[[], Any], *, within_s: float = 10.0) -> Any:

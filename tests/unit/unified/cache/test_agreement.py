@@ -129,6 +129,8 @@ def test_what_cannot_be_kept_is_refused(cache: Any) -> None:
             cache.set("k", value)
 
     assert "old" == cache.get("k")
+    cache.set("k", Unknown(), ttl=0)
+    assert None is cache.get("k")
 
 
 def test_too_deep_is_refused(cache: Any) -> None:

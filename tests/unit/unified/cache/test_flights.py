@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,8 @@ from typing import Any
 import pytest
 
 from oms.unified.cache import MemoryBackend, RecursiveLoad, UnifiedCache
+
+from .conftest import exit_code_of_child
 
 
 @pytest.fixture
@@ -131,13 +132,10 @@ def test_fork_during_a_load(cache: UnifiedCache) -> None:
     with ThreadPoolExecutor(1) as pool:
         parent = pool.submit(cache.get_or_set, "k", gate)
         assert gate.entered.wait(10)
-        pid = os.fork()
-        if pid == 0:  # pragma: no cover - in the child
-            os._exit(0 if cache.get_or_set("k", lambda: "child") == "child" else 1)
+        in_child = exit_code_of_child(lambda: cache.get_or_set("k", lambda: "child") == "child")
         gate.open.set()
-        _, status = os.waitpid(pid, 0)
 
-        assert 0 == os.waitstatus_to_exitcode(status)
+        assert 0 == in_child
         assert "parent" == parent.result(10)
 
 

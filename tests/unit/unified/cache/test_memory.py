@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import enum
 import sys
 import threading
 from collections import OrderedDict
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from oms.unified.cache import MISSING, CacheConfigInvalid, MemoryBackend
 
-from .conftest import FakeClock
+from .conftest import FakeClock, exit_code_of_child
 
 
 @pytest.mark.parametrize("size", [0, -1])
@@ -78,6 +78,28 @@ def test_expired_go_before_the_living(clock: FakeClock) -> None:
     assert (0, 1) == (backend.counts.evicted, backend.counts.expired)
 
 
+@pytest.mark.parametrize("ttl_s", [None, 60.0])
+def test_outdated_deadline(clock: FakeClock, ttl_s: float | None) -> None:
+    """The deadline of an earlier value of a key does not remove the present one."""
+    backend = MemoryBackend(10, clock=clock)
+    backend.set_sync("k", "old", 1.0)
+    backend.set_sync("k", "new", ttl_s)
+    clock.advance(2)
+    backend.set_sync("other", 1, 60.0)
+
+    assert "new" == backend.get_sync("k")
+    assert 0 == backend.counts.expired
+
+
+def test_str_subclass_as_key() -> None:
+    """A text is a text, whatever it calls itself: an enum member that is one finds the same entry."""
+    backend = MemoryBackend(10)
+    backend.set_sync(Word.K, 1, None)
+
+    assert (1, 1) == (backend.get_sync("k"), backend.get_sync(Word.K))
+    assert MISSING is backend.get_sync(Word.NOBODY)
+
+
 def test_mass_expiry_is_shared_out(clock: FakeClock) -> None:
     """Thousands that expire at once go a few with each set, so that no single caller pays for all."""
     backend = MemoryBackend(5000, clock=clock)
@@ -137,6 +159,11 @@ def test_copy_off() -> None:
     backend.set_sync("k", lock, None)
 
     assert lock is backend.get_sync("k")
+
+
+class Word(enum.StrEnum):
+    K = "k"
+    NOBODY = "nobody"
 
 
 class Treacherous:
@@ -281,11 +308,4 @@ def test_fork_while_locked() -> None:
     backend = MemoryBackend(10)
     backend.set_sync("k", "v", None)
     with backend._lock:
-        pid = os.fork()
-        if pid == 0:  # pragma: no cover - in the child
-            threading.Thread(target=os._exit, args=(0 if backend.get_sync("k") == "v" else 1,)).start()
-            threading.Event().wait(10)
-            os._exit(2)
-    _, status = os.waitpid(pid, 0)
-
-    assert 0 == os.waitstatus_to_exitcode(status)
+        assert 0 == exit_code_of_child(lambda: backend.get_sync("k") == "v")

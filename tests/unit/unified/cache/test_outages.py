@@ -15,7 +15,7 @@ from oms.unified.cache.redis.outage import Outage
 
 from .conftest import AsyncFace, FakeClock
 
-DEADLINE_MS = 60.0
+DEADLINE_MS = 200.0
 PAUSE_S = 0.25
 Build = Callable[..., Any]
 
@@ -64,11 +64,12 @@ def test_stopped_server(cache: Any, own_redis: RedisServer) -> None:
     begin = time.monotonic()
     answers = [cache.get("k"), cache.exists("k"), cache.get_many(["k", "l"]), cache.set("k", 2), cache.set_many({"a": 1, "b": 2}),
                cache.delete("k"), cache.clear(), cache.get_or_set("k", lambda: "loaded")]
+    asked = time.monotonic() - begin
     counts = cache.stats().counts
 
     assert (None, [None, False, {}, None, None, False, None, "loaded"]) == (first, answers)
-    assert DEADLINE_MS / 1000 * 0.9 <= waited < 1.0
-    assert DEADLINE_MS / 1000 > (time.monotonic() - begin) / 2
+    assert DEADLINE_MS / 1000 * 0.9 <= waited < 2.0
+    assert len(answers) * DEADLINE_MS / 1000 > asked
     assert (1, 5) == (counts.errors, counts.misses)
     assert 9 <= counts.skipped
 
@@ -117,9 +118,9 @@ def test_overwritten_value_stays_away(  # noqa: PLR0917 - fixtures and parameter
 def test_lost_clear(build: Build, own_redis: RedisServer, clock: FakeClock, eventually: Build, lost: str) -> None:
     """A clear that was lost, or more lost writes than we remember, empties the namespace before anything of it is read again."""
     cache, other = build(), build()
-    cache.set_many({str(n): "old" for n in range(3000)})
     with own_redis.client() as client:
-        client.set("foreign", 1)
+        client.mset({f"oms:n:{n}": '{"v":1,"d":"old"}' for n in range(3000)} | {"foreign": 1})
+    assert "old" == cache.get("2999")
     own_redis.save()
     own_redis.kill()
     if lost == "clear":
@@ -139,7 +140,9 @@ def test_lost_clear(build: Build, own_redis: RedisServer, clock: FakeClock, even
 def test_doubtful_namespace_is_emptied_in_steps(build: Build, own_redis: RedisServer, clock: FakeClock) -> None:
     """A large doubtful namespace is emptied over several calls; until it is, its keys are misses, and what is written meanwhile may go."""
     cache = build(deadline_ms=5000.0)
-    cache.set_many({str(n): "old" for n in range(25_000)})
+    with own_redis.client() as client:
+        client.eval("for n = 0, 24999 do redis.call('set', 'oms:n:' .. n, '{\"v\":1,\"d\":1}') end", 0)
+    assert 1 == cache.get("24999")
     outage = (cache if isinstance(cache, UnifiedCache) else cache._cache).storage._outage
     outage.lose(None)
     seen, calls = set(), 0

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from oms.unified.cache import MISSING, CacheStorageBackend, SyncNotSupported, UnifiedCache
+from oms.unified.cache import MISSING, CacheStorageBackend, MemoryBackend, SyncNotSupported, UnifiedCache
 
 
 class Drawer(CacheStorageBackend):
@@ -69,3 +69,15 @@ def test_incomplete_storage() -> None:
 
     with pytest.raises(TypeError, match="abstract"):
         Half()  # type: ignore[abstract]
+
+
+def test_subclass_with_its_own_get() -> None:
+    """A cache that refines get keeps its own; the short cut to the storage is only for the one that does not."""
+    class Loud(UnifiedCache):
+        def get(self, key: str) -> Any:
+            return f"{super().get(key)}!"
+
+    cache = Loud(MemoryBackend(1))
+    cache.set("k", "v")
+
+    assert "v!" == cache.get("k")

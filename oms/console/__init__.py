@@ -1,0 +1,1 @@
+"""Everything that people look at in a browser or read as a report."""

@@ -1,0 +1,122 @@
+"""A bound seam at work: its state, its lanes, the facade that callers hold and the plan behind it."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Sequence
+
+from oms.domain.known import KnownDivergence
+from oms.domain.stage import Side, Stage, written_sides
+from oms.routing.allowance import CpuAllowance
+from oms.routing.async_lane import AsyncLanes
+from oms.routing.binding import Binding
+from oms.routing.epoch import Epoch, effective_stages
+from oms.routing.facade import facade_class
+from oms.routing.guard import HardFail
+from oms.routing.judge import Judge
+from oms.routing.keys import EVERYTHING, KeyBook
+from oms.routing.lane import LaneLimits, SyncLane
+from oms.routing.plan import build_plan, plan_class
+from oms.routing.repairs import Repairs
+from oms.routing.scopes import Epochs
+from oms.routing.state import Hall, SeamState
+from oms.routing.tally import Ledger
+
+
+class Bound:
+    """One seam between its two sides and its callers.
+
+    Attributes:
+        facade: What callers hold, of both ports.
+    """
+
+    def __init__(
+        self,
+        binding: Binding,
+        *,
+        hall: Hall,
+        ledger: Ledger,
+        rules: Sequence[KnownDivergence],
+        hash_key: bytes,
+        limits: LaneLimits,
+        allowance: CpuAllowance,
+    ) -> None:
+        keys = KeyBook()
+        self.lane = SyncLane(binding.seam.full_name, limits, allowance)
+        self.async_lanes = AsyncLanes(limits, allowance)
+        self.state = SeamState(
+            binding=binding,
+            hall=hall,
+            ledger=ledger,
+            keys=keys,
+            repairs=Repairs(binding, keys, ledger, self._debts_changed),
+            judge=Judge(binding.seam, rules, ledger, hash_key),
+            guard=HardFail(),
+            lane=self.lane,
+            async_lanes=self.async_lanes,
+        )
+        self.facade = facade_class(binding.seam, binding.operations)()
+        self._plan_class = plan_class(binding.operations)
+        self._lock = threading.RLock()
+        self._epochs: Epochs | None = None
+
+    def plan(self, epochs: Epochs, oldest: Epoch) -> None:
+        """Put the plan for the tables from *oldest* to the current one in force, unless it is in force already."""
+        with self._lock:
+            self._epochs = epochs
+            state, phase = self.state, self.state.binding.seam.phase
+            possible = effective_stages(phase, oldest)
+            is_by_operation = any(epoch.decision(phase).by_operation for epoch in oldest.since())
+            is_same = possible == state.possible and is_by_operation is state.is_by_operation
+            if is_same and state.owes_as_planned():
+                return
+            self._owe_what_was_missed(possible)
+            state.possible, state.is_by_operation = possible, is_by_operation
+            self._store_locked(epochs)
+
+    def begin_anew(self) -> None:
+        """Take the next plan as the first one: what stood before it was only a declared default."""
+        self.state.possible = frozenset()
+
+    def stop(self, limit_s: float) -> int:
+        """Work off the sync lane for at most *limit_s* seconds; return how many comparisons of all lanes were lost."""
+        return self.lane.stop(limit_s) + self.async_lanes.stop()
+
+    def reset_after_fork(self, allowance: CpuAllowance) -> None:
+        """In a forked child: no thread and no lock of the parent is left."""
+        self._lock = threading.RLock()
+        self.state.keys.reset_locks()
+        self.state.repairs.reset_locks()
+        self.state.guard.reset()
+        self.state.older_plans.clear()
+        self.lane.reset(allowance)
+        self.async_lanes.reset(allowance)
+
+    def _store_locked(self, epochs: Epochs) -> None:
+        self.state.is_checked = self.state.answering_side_owes()
+        old = getattr(self.facade, "_plan", None)
+        self.facade._plan = build_plan(self._plan_class, self.state, epochs)
+        if old is not None:
+            self.state.older_plans.append(weakref.ref(old))
+
+    def _debts_changed(self, side: Side) -> None:
+        """A direct call would bypass what its side owes to forget, and a checked one costs more than it need: plan again."""
+        if self._epochs is not None and not self.state.owes_as_planned():
+            with self._lock:
+                self._store_locked(self._epochs)
+
+    def _owe_what_was_missed(self, possible: frozenset[Stage]) -> None:
+        """A side that some writes passed by, and none will from now on, forgets everything before it is used again."""
+        binding, before = self.state.binding, self.state.possible
+        if not binding.has_keys:
+            return
+        for side in Side:
+            is_covered = all(side in written_sides(stage) for stage in possible)
+            if before:
+                was_covered = all(side in written_sides(stage) for stage in before)
+            else:
+                # At start what a process holds is empty. What is shared may be of a time when it was left out.
+                was_covered = binding.is_process_local(side) or possible != {Stage.DUALWRITE}
+            if is_covered and not was_covered:
+                self.state.keys.owe(side, EVERYTHING)
