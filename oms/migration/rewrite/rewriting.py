@@ -131,7 +131,7 @@ def _left(scanned: Scanned, reasons: Mapping[Site, str | None]) -> tuple[Left, .
 def _taken(scanned: Scanned, target: str) -> bool:
     bindings = scanned.scopes.module.bindings.get(NAME, [])
     ours = [binding for binding in bindings if binding == Import(f"{target}.{NAME}")]
-    return scanned.scopes.bound.get(NAME, 0) != len(ours)
+    return len(scanned.scopes.bound.get(NAME, [])) != len(ours)
 
 
 def _import(scanned: Scanned, target: str) -> Edit:

@@ -11,6 +11,8 @@ from oms.migration.scan.scopes import Alias, Binding, Import, Scope, ScopeMap
 
 MEMBERS = frozenset({"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"})
 _IMPORTERS = frozenset({"importlib", "importlib.import_module"})
+# What is asked by a name as text.
+_ASKING = frozenset({"__import__", "import_module", "getattr"})
 _DEPTH = 8
 
 
@@ -66,11 +68,32 @@ class Resolver:
 
     def references(self) -> Iterator[Reference]:
         """Yield every reference of the file, in no particular order."""
+        names = self._names()
         for name, scope in self._scopes.loads:
-            yield from self._reference(name, scope, self.name(name.id, scope))
+            if name.id in names:
+                yield from self._reference(name, scope, self.name(name.id, scope))
         for call, scope in self._scopes.calls:
-            if isinstance(call.func, (ast.Name, ast.Attribute)):
+            if _last(call.func) in names:
                 yield from self._reference(call, scope, self._call(call, scope, 0))
+
+    def _names(self) -> set[str]:
+        """Return every name that may mean something of `os` in some scope: most names do not, and need no look at their scope."""
+        names = {*MEMBERS, *_ASKING}
+        rest = dict(self._scopes.bound)
+        found = {
+            name
+            for name, bindings in rest.items()
+            if any(isinstance(each, Import) and _is_known(each) for each in bindings)
+        }
+        while found:
+            names |= found
+            rest = {name: bindings for name, bindings in rest.items() if name not in found}
+            found = {
+                name
+                for name, bindings in rest.items()
+                if any(isinstance(each, Alias) and _last(each.value) in names for each in bindings)
+            }
+        return names
 
     def _reference(self, node: ast.expr, scope: Scope, target: Target | None) -> Iterator[Reference]:
         if target is None:
@@ -110,8 +133,7 @@ class Resolver:
 
     def _bound(self, binding: Binding, home: Scope, depth: int) -> Target | None:
         if isinstance(binding, Import):
-            known = binding.dotted in _IMPORTERS or binding.dotted == "os" or _is_member(binding.dotted)
-            return Target(binding.dotted, Via.IMPORT) if known else None
+            return Target(binding.dotted, Via.IMPORT) if _is_known(binding) else None
         if isinstance(binding, Alias):
             scope = home.parent if binding.parameter and home.parent else home
             target = self.expression(binding.value, scope, depth + 1)
@@ -133,6 +155,17 @@ class Resolver:
     def _imports(self, node: ast.expr, scope: Scope, depth: int) -> bool:
         target = self.expression(node, scope, depth + 1)
         return target is not None and target.dotted == "importlib.import_module"
+
+
+def _last(node: ast.expr) -> str:
+    """Return the name that decides what *node* may mean: the attribute, what is called, or the name itself."""
+    while isinstance(node, ast.Call):
+        node = node.func
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def _is_known(binding: Import) -> bool:
+    return binding.dotted == "os" or binding.dotted in _IMPORTERS or _is_member(binding.dotted)
 
 
 def _is_member(dotted: str) -> bool:

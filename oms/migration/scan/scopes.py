@@ -140,7 +140,7 @@ class ScopeMap:
         calls: Calls, with the scope each stands in.
         classes: Class definitions, with the scope each stands in.
         from_imports: Each ``from ... import ...``.
-        bound: How often each name is bound, in whatever scope.
+        bound: Everything that each name is bound to, in whatever scope.
     """
 
     module: Scope
@@ -149,11 +149,11 @@ class ScopeMap:
     calls: list[tuple[ast.Call, Scope]] = field(default_factory=list)
     classes: list[tuple[ast.ClassDef, Scope]] = field(default_factory=list)
     from_imports: list[ast.ImportFrom] = field(default_factory=list)
-    bound: dict[str, int] = field(default_factory=dict)
+    bound: dict[str, list[Binding]] = field(default_factory=dict)
 
     def bind(self, scope: Scope, name: str, binding: Binding) -> None:
-        """Bind *name* in *scope* and count it."""
-        self.bound[name] = self.bound.get(name, 0) + 1
+        """Bind *name* in *scope* and remember it."""
+        self.bound.setdefault(name, []).append(binding)
         scope.bind(name, binding)
 
 
