@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from oms.cli.exits import Exit
 from oms.cli.output import Output
 from oms.cli.parsing import Parser
-from oms.domain.errors import BadInput
+from oms.domain.errors import BadInput, CouldNot, OmsError
 
 if TYPE_CHECKING:
     from oms.migration.gate.baseline import Baseline
@@ -231,8 +231,10 @@ def _validate(arguments: argparse.Namespace, out: Output) -> int:
     config = import_module("oms.unified.config")
     try:
         config.validate()
-    except config.ConfigurationError as error:
-        problems = str(error).splitlines()
+    except (BadInput, CouldNot):
+        raise
+    except OmsError as error:
+        problems = [line.strip() for line in str(error).splitlines()]
         for problem in problems:
             out.warn(problem)
         out.result({"schema": 1, "valid": False, "problems": problems})

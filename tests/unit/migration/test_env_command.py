@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from oms.cli.main import main
+from oms.domain.errors import OmsError
 from oms.unified import config
 
 ROOT = Path(__file__).parents[3]
@@ -180,17 +181,12 @@ def test_gate(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert 2 == run(capsys, *gate)[0]
 
 
-class Invalid(Exception):
-    """Stands in for the error of the configuration."""
-
-
 def test_validate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 78 and every problem for an invalid configuration, 0 for a valid one."""
 
     def invalid() -> None:
-        raise Invalid("JWT_SECRET is not set\nREDIS_PASSWORD is too short")
+        raise OmsError("JWT_SECRET is not set\n  REDIS_PASSWORD is too short")
 
-    monkeypatch.setattr(config, "ConfigurationError", Invalid, raising=False)
     monkeypatch.setattr(config, "validate", invalid, raising=False)
     code, found = run_json(capsys, "validate", "--json")
     assert (78, False) == (code, found["valid"])
