@@ -12,9 +12,10 @@ from bench.results import Line, page
 
 SECTIONS = {
     "at_rest": "The facade at rest and a canary's decision",
+    "endpoints": "Each endpoint with facades at rest, beside the legacy caches alone",
     "shadow": "What a shadow costs the caller",
     "flips": "From flip to effect",
-    "twins": "Unified beside its legacy twin",
+    "cache_twins": "Unified beside its legacy twin",
     "journal": "The journal and its report",
     "env_toolkit": "The environment toolkit, on one core",
 }
@@ -34,7 +35,9 @@ def main() -> int:
         lines = importlib.import_module(f"bench.{name}").measure()
         measured.append((SECTIONS[name], lines))
         for line in lines:
-            print(f"  {line.what}: {line.value:.4g} {line.unit} {'MISSED ' if line.is_met is False else ''}{line.budget}")
+            print(
+                f"  {line.what}: {line.value:.4g} {line.unit} {'MISSED ' if line.is_met is False else ''}{line.budget}"
+            )
     if wanted == list(SECTIONS):
         load = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end"
         _RESULTS.write_text(page(measured, "make bench", load))

@@ -37,14 +37,25 @@ def _sync(legacy: DictSide, runtime: Runtime, peers: Peers) -> list[Line]:
         {
             "direct": lambda: legacy.get("k"),
             "facade": lambda: facade.get("k"),
-            "laboratory": lambda: peers.laboratory_off(),
-            "launchdarkly": lambda: peers.launchdarkly_off(),
+            "laboratory": peers.laboratory_off,
+            "launchdarkly": peers.launchdarkly_off,
         }
     )
     cost = _over(times, "facade")
     return [
-        within("facade at rest, sync (over the direct call)", cost, "ns", 50, _ratio("laboratory, disabled", _over(times, "laboratory"), cost)),
-        Line("the same beside LaunchDarkly's migration read, off", cost, "ns", peer=_ratio("LaunchDarkly", _over(times, "launchdarkly"), cost)),
+        within(
+            "facade at rest, sync (over the direct call)",
+            cost,
+            "ns",
+            50,
+            _ratio("laboratory, disabled", _over(times, "laboratory"), cost),
+        ),
+        Line(
+            "the same beside LaunchDarkly's migration read, off",
+            cost,
+            "ns",
+            peer=_ratio("LaunchDarkly", _over(times, "launchdarkly"), cost),
+        ),
     ]
 
 
@@ -84,7 +95,7 @@ def _canary(legacy: DictSide, unified: DictSide, folder: Path, peers: Peers) -> 
             {
                 "direct": lambda: legacy.get("k"),
                 "pinned": lambda: facade.get("k"),
-                "openfeature": lambda: peers.openfeature_decision(),
+                "openfeature": peers.openfeature_decision,
             }
         )
     times |= interleaved({"first": first, "scope": scope_only})
@@ -92,8 +103,20 @@ def _canary(legacy: DictSide, unified: DictSide, folder: Path, peers: Peers) -> 
     client = times["openfeature"].median_ns / 1e3
     runtime.stop()
     return [
-        within("canary call, decision pinned (over the direct call)", pinned, "us", 1.0, _ratio("OpenFeature client on a flagd file", client, pinned)),
-        within("canary call, first decision of a scope", decided, "us", 2.0, _ratio("OpenFeature client on a flagd file", client, decided)),
+        within(
+            "canary call, decision pinned (over the direct call)",
+            pinned,
+            "us",
+            1.0,
+            _ratio("OpenFeature client on a flagd file", client, pinned),
+        ),
+        within(
+            "canary call, first decision of a scope",
+            decided,
+            "us",
+            2.0,
+            _ratio("OpenFeature client on a flagd file", client, decided),
+        ),
         Line("opening and closing a scope", times["scope"].median_ns / 1e3, "us"),
     ]
 

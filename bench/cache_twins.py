@@ -20,7 +20,11 @@ VALUES: dict[str, object] = {
     "an immutable (tuple of 10 texts)": tuple(f"Type{n}" for n in range(10)),
     "a flat list (10 texts)": [f"Type{n}" for n in range(10)],
 }
-NESTED = {"name": "Person", "parents": ["Thing"], "properties": [{"name": "knows", "type": "Person"}, {"name": "email", "type": "Text"}]}
+NESTED = {
+    "name": "Person",
+    "parents": ["Thing"],
+    "properties": [{"name": "knows", "type": "Person"}, {"name": "email", "type": "Text"}],
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,13 @@ def _pairs(*, copy: bool = True) -> list[Pair]:
     results = registry.get_cache("validation", config={"max_size": SIZE, "ttl": 300, "copy": copy})
     return [
         Pair("traversal LRU", traversal.get, traversal.put, types.get, types.set),
-        Pair("validation, ttl 300 s", validation.get, lambda key, value: validation.set(key, value, 300), results.get, results.set),
+        Pair(
+            "validation, ttl 300 s",
+            validation.get,
+            lambda key, value: validation.set(key, value, 300),
+            results.get,
+            results.set,
+        ),
     ]
 
 
@@ -55,13 +65,19 @@ def _compared(pair: Pair, name: str, value: object, *, judged: bool = True) -> l
     for number in range(SIZE):
         pair.legacy_set(f"k{number}", value)
         pair.unified_set(f"k{number}", value)
-    times = interleaved({
-        "legacy get": lambda: pair.legacy_get("k500"),
-        "unified get": lambda: pair.unified_get("k500"),
-        "legacy miss": lambda: pair.legacy_get("nobody"),
-        "unified miss": lambda: pair.unified_get("nobody"),
-    }, rounds=61, seconds=0.005)
-    times |= interleaved({"legacy set": _new_keys(pair.legacy_set, value), "unified set": _new_keys(pair.unified_set, value)}, rounds=11)
+    times = interleaved(
+        {
+            "legacy get": lambda: pair.legacy_get("k500"),
+            "unified get": lambda: pair.unified_get("k500"),
+            "legacy miss": lambda: pair.legacy_get("nobody"),
+            "unified miss": lambda: pair.unified_get("nobody"),
+        },
+        rounds=61,
+        seconds=0.005,
+    )
+    times |= interleaved(
+        {"legacy set": _new_keys(pair.legacy_set, value), "unified set": _new_keys(pair.unified_set, value)}, rounds=11
+    )
     return [_line(f"{pair.name}: {what} of {name}", times, what, judged=judged) for what in ("get", "miss", "set")]
 
 
@@ -88,4 +104,6 @@ def _line(title: str, times: dict[str, Timing], what: str, *, judged: bool) -> L
 
 if __name__ == "__main__":
     for measured in measure():
-        print(f"{measured.what:62} {measured.value:9.0f} ns   {measured.peer}   {'' if measured.is_met is None else measured.is_met}")
+        print(
+            f"{measured.what:62} {measured.value:9.0f} ns   {measured.peer}   {'' if measured.is_met is None else measured.is_met}"
+        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -67,7 +66,7 @@ def _flagd_provider() -> list[float]:
             flag = {"state": "ENABLED", "variants": {"a": "a", "b": "b"}, "defaultVariant": variant, "targeting": {}}
             fresh = path.with_suffix(".new")
             fresh.write_text(json.dumps({"flags": {"f": flag}}))
-            os.replace(fresh, path)
+            fresh.replace(path)
 
         write("a")
         api.set_provider_and_wait(FlagdProvider(resolver_type=ResolverType.FILE, offline_flag_source_path=str(path)))

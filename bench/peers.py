@@ -11,10 +11,10 @@ from typing import Any
 import laboratory
 from ldclient import Context, LDClient
 from ldclient.config import Config
+from ldclient.impl.util import Result
 from ldclient.integrations.test_data import TestData
 from ldclient.migrations import MigratorBuilder, Stage
-from ldclient.migrations.types import ExecutionOrder, MigratorFn
-from ldclient.impl.util import Result
+from ldclient.migrations.types import ExecutionOrder
 from openfeature import api
 from openfeature.contrib.provider.flagd import FlagdProvider
 from openfeature.contrib.provider.flagd.config import ResolverType
@@ -53,7 +53,9 @@ class Peers:
     def __enter__(self) -> Peers:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         api.shutdown()
         self._launchdarkly.close()
 
@@ -93,9 +95,17 @@ class Peers:
     def _build(self, order: ExecutionOrder) -> Any:
         for name in ("off", "shadow"):
             self._source.update(self._source.flag(name).variations(name).variation_for_all(0))
-        read: MigratorFn = lambda payload: Result.success(self._data.get(_KEY))
+
+        def read(payload):
+            return Result.success(self._data.get(_KEY))
+
         builder = MigratorBuilder(self._launchdarkly).read_execution_order(order)
-        built = builder.read(read, read, lambda one, other: bool(one == other)).write(read, read).track_latency(False).build()
+        built = (
+            builder.read(read, read, lambda one, other: bool(one == other))
+            .write(read, read)
+            .track_latency(False)
+            .build()
+        )
         if isinstance(built, str):
             raise TypeError(built)
         return built
@@ -109,6 +119,8 @@ class Peers:
             "targeting": {"fractional": [["dualwrite", 500], ["off", 9500]]},
         }
         self._flag_file.write_text(json.dumps({"flags": {"phase.cache": flag}}))
-        provider = FlagdProvider(resolver_type=ResolverType.FILE, offline_flag_source_path=str(self._flag_file), deadline_ms=500)
+        provider = FlagdProvider(
+            resolver_type=ResolverType.FILE, offline_flag_source_path=str(self._flag_file), deadline_ms=500
+        )
         api.set_provider_and_wait(provider)
         return api.get_client()

@@ -38,7 +38,8 @@ def page(sections: Iterable[tuple[str, list[Line]]], command: str, load: str) ->
     for title, lines in sections:
         out += ["", f"## {title}", "", "| what | measured | budget | met | peer |", "|---|---:|---|---|---|"]
         out += [
-            f"| {line.what} | {line.value:.4g} {line.unit} | {line.budget} | {_met(line)} | {line.peer} |" for line in lines
+            f"| {line.what} | {line.value:.4g} {line.unit} | {line.budget} | {_met(line)} | {line.peer} |"
+            for line in lines
         ]
     return "\n".join(out) + "\n"
 

@@ -18,7 +18,11 @@ from oms.seams.cache import TYPES, Value
 _OPEN = LaneLimits(jobs=10**6, size=1 << 34, cpu_share=10.0)
 """No call is refused, so that every one pays the price that is measured."""
 
-_VALUE = {"id": "Person", "parents": ["Thing"], "properties": {f"p{n}": {"type": "Text", "many": n % 2 == 0} for n in range(20)}}
+_VALUE = {
+    "id": "Person",
+    "parents": ["Thing"],
+    "properties": {f"p{n}": {"type": "Text", "many": n % 2 == 0} for n in range(20)},
+}
 
 
 class BurningSide(DictSide):
@@ -57,8 +61,14 @@ def _cost(peers: Peers) -> list[Line]:
     small.stop(0), large.stop(0)
     us = {name: (timing.median_ns - times["direct"].median_ns) / 1e3 for name, timing in times.items()}
     return [
-        within("shadowed read, cost to the caller, value that can't change", us["small"], "us", 5.0,
-               f"laboratory {us['laboratory']:.3g} us + the candidate; LaunchDarkly serial {us['launchdarkly']:.3g}, parallel {us['parallel']:.3g}"),
+        within(
+            "shadowed read, cost to the caller, value that can't change",
+            us["small"],
+            "us",
+            5.0,
+            f"laboratory {us['laboratory']:.3g} us + the candidate; LaunchDarkly serial {us['launchdarkly']:.3g},"
+            f" parallel {us['parallel']:.3g}",
+        ),
         Line("the same, 1.4 kB of nested dicts (snapshot included)", us["large"], "us"),
     ]
 
@@ -72,7 +82,12 @@ def _shadowed(value: Value) -> Runtime:
 def _beside_a_burner() -> list[Line]:
     """Time an I/O caller at off and in shadow with a burning candidate: one that waits 5 ms for somebody, and a bare echo."""
     return [
-        _compared("p99 of a caller with 5 ms of I/O beside a CPU-bound candidate, shadow / off", wait_s=0.005, requests=300, budget=1.10),
+        _compared(
+            "p99 of a caller with 5 ms of I/O beside a CPU-bound candidate, shadow / off",
+            wait_s=0.005,
+            requests=300,
+            budget=1.10,
+        ),
         _compared("the same for a bare loopback echo", wait_s=0.0, requests=1500, budget=None),
     ]
 
@@ -80,8 +95,8 @@ def _beside_a_burner() -> list[Line]:
 def _compared(what: str, *, wait_s: float, requests: int, budget: float | None) -> Line:
     taken: dict[Stage, list[float]] = {Stage.OFF: [], Stage.SHADOW: []}
     for _ in range(7):
-        for stage, times in taken.items():
-            times += asyncio.run(_requests(stage, wait_s, requests))
+        for stage in taken:
+            taken[stage] += asyncio.run(_requests(stage, wait_s, requests))
     p50 = {stage: quantile(times, 0.50) * 1e3 for stage, times in taken.items()}
     p99 = {stage: quantile(times, 0.99) * 1e3 for stage, times in taken.items()}
     seen = "; ".join(f"{stage.value}: p50 {p50[stage]:.3f}, p99 {p99[stage]:.3f} ms" for stage in taken)

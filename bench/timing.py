@@ -20,7 +20,9 @@ class Timing:
     best_ns: float
 
 
-def interleaved(cases: Mapping[str, Case], *, rounds: int = 21, seconds: float = 0.02, seed: int = 1) -> dict[str, Timing]:
+def interleaved(
+    cases: Mapping[str, Case], *, rounds: int = 21, seconds: float = 0.02, seed: int = 1
+) -> dict[str, Timing]:
     """Time each case for about *seconds* in each of *rounds* rounds, cases in random order."""
     numbers = {name: max(1, int(seconds / _once(case))) for name, case in cases.items()}
     taken: dict[str, list[float]] = {name: [] for name in cases}

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import NamedTuple
 
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class EvaluationContext:
-    """Who a decision is for (OpenFeature's meaning).
+class EvaluationContext(NamedTuple):
+    """Who a decision is for (OpenFeature's meaning). A tuple, because one is made for each scope that decides.
 
     Attributes:
         targeting_key: What routing is sticky on: a tenant, a user, a job. None has no cohort and gets the default variant.
@@ -19,7 +18,7 @@ class EvaluationContext:
     """
 
     targeting_key: str | None = None
-    attributes: Mapping[str, object] = field(default_factory=lambda: _NOTHING)
+    attributes: Mapping[str, object] = _NOTHING
 
 
 ANONYMOUS = EvaluationContext()

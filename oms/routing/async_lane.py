@@ -9,7 +9,7 @@ from contextvars import Context
 
 from oms.domain.observation import Disposition, Outcome, Returned, Uncomparable
 from oms.routing.allowance import CpuAllowance
-from oms.routing.contain import INSIDE
+from oms.routing.contain import CONTAINED, INSIDE, is_being_cancelled, is_own_cancellation
 from oms.routing.job import Job
 from oms.routing.lane import LaneLimits, Waiting
 from oms.routing.snapshot import opened, raised
@@ -49,11 +49,12 @@ class AsyncLane:
     def put(self, job: Job) -> None:
         """Leave *job* for the next look, a few milliseconds on."""
         if self._waiting.put(job) and self._timer is None:
+            job.state.hall.watch()
             self._look_later()
 
     def abandon(self) -> int:
-        """Count what can't be run any more as dropped; return how many."""
-        lost = self._waiting.drop_all()
+        """Count what can't be run any more as dropped, and drop whatever comes from now on; return how many."""
+        lost = self._waiting.close()
         for job in list(self._running.values()):
             if not job.is_concluded:
                 job.count(Outcome.DROPPED)
@@ -114,20 +115,25 @@ class AsyncLane:
             self.pause()
 
     async def _attend(self, job: Job) -> None:
-        began = time.perf_counter()
         try:
             if job.needs_candidate:
-                if began - job.enqueued_s > job.operation.deadline_s:
+                if time.perf_counter() - job.enqueued_s > job.operation.deadline_s:
                     self._timed_out(job)
                     return
                 await self._run_candidate(job)
                 self._timeouts = 0
-            began = time.perf_counter()
-            job.conclude()
-        except Exception:  # a copy that does not load: the call cannot be compared
+            self._conclude(job)
+        except CONTAINED as error:  # a copy that does not load: the call cannot be compared
+            if self._loop.is_closed() or is_own_cancellation(error):
+                raise
             job.count(Outcome.UNCOMPARABLE, Uncomparable.NOT_SNAPSHOTTABLE)
+
+    def _conclude(self, job: Job) -> None:
+        began = time.perf_counter()
+        try:
+            job.conclude()
         finally:
-            self._allowance.spend(time.perf_counter() - began)
+            self._note(time.perf_counter() - began)
 
     async def _run_candidate(self, job: Job) -> None:
         INSIDE.set(True)
@@ -139,9 +145,8 @@ class AsyncLane:
         try:
             value = await timed(job.method()(*args, **kwargs), self._note)
         except BaseException as error:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                # Cut at the deadline (and counted so), or the loop is closing.
+            if self._loop.is_closed() or is_being_cancelled():
+                # Cut at the deadline (and counted so), or the loop is closing or gone.
                 raise
             job.candidate_ns = time.perf_counter_ns() - began
             job.candidate = raised(error, job.operation)
@@ -163,6 +168,7 @@ class AsyncLanes:
         """Start from nothing, as a forked child does."""
         self._allowance = allowance
         self._lock = threading.Lock()
+        self._is_stopped = False
         self._lanes: dict[asyncio.AbstractEventLoop, AsyncLane] = {}
         self._last: tuple[asyncio.AbstractEventLoop | None, AsyncLane | None] = (None, None)
 
@@ -174,6 +180,8 @@ class AsyncLanes:
             return lane
         with self._lock:
             lane = self._lanes.setdefault(loop, AsyncLane(loop, self._limits, self._allowance))
+            if self._is_stopped:
+                lane.abandon()
         self._last = (loop, lane)
         return lane
 
@@ -187,7 +195,9 @@ class AsyncLanes:
                     self._last = (None, None)
 
     def stop(self) -> int:
-        """Count everything that has not run as dropped; return how many."""
+        """Count everything that has not run as dropped, and what comes from now on too; return how many."""
+        with self._lock:
+            self._is_stopped = True
         return sum(lane.abandon() for _, lane in self._snapshot())
 
     @property

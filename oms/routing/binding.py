@@ -55,11 +55,18 @@ def bind(seam: Seam[Any, Any], *, legacy: object, unified: object) -> Binding:
     Raises:
         BindingError: if the port is not well marked, or a side lacks a method or parameter, has one of another kind
         or default, is sync where the
-            port is async or the reverse, or cannot forget a key that the port can write.
+            port is async or the reverse, or cannot forget a key that the port can write; or if a read is marked for rescue in a
+            phase that allows none.
     """
     operations = seam.operations()
     sides = {Side.LEGACY: legacy, Side.UNIFIED: unified}
     binding = Binding(seam, sides, operations)
+    for operation in operations.values():
+        if operation.rescue and not seam.phase.rescuable:
+            raise seam.fault(
+                f"{operation.name}() of the port is marked rescue=True, but in this phase legacy must never stand in for unified",
+                method=operation.name,
+            )
     for side, implementation in sides.items():
         for operation in operations.values():
             _check_method(seam, side, implementation, operation)
@@ -82,6 +89,7 @@ def _check_method(seam: Seam[Any, Any], side: Side, implementation: object, oper
     signature = inspect.signature(method)
     for parameter in operation.signature.parameters.values():
         _check_parameter(seam, side, operation, parameter, owner=owner, found=signature.parameters.get(parameter.name))
+    _check_order(seam, side, owner, operation, signature)
     _check_surplus(seam, side, owner, operation, signature)
 
 
@@ -105,6 +113,20 @@ def _check_parameter(
         raise fault(f"has the default {_default(found)} for {wanted.name!r}, wanted {_default(wanted)}")
 
 
+def _check_order(seam: Seam[Any, Any], side: Side, owner: str, operation: Operation, has: inspect.Signature) -> None:
+    """The facade passes by position whatever the port takes by position."""
+    wanted = [parameter.name for parameter in operation.signature.parameters.values() if parameter.kind in _POSITIONAL]
+    found = [parameter.name for parameter in has.parameters.values() if parameter.kind in _POSITIONAL]
+    for place, (name, other) in enumerate(zip(wanted, found, strict=False), start=1):
+        if name != other:
+            raise seam.fault(
+                f"{owner} takes {other!r} in place {place}, wanted {name!r} as in the port",
+                side=side,
+                method=operation.name,
+                parameter=name,
+            )
+
+
 def _check_surplus(seam: Seam[Any, Any], side: Side, owner: str, operation: Operation, has: inspect.Signature) -> None:
     free = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     for parameter in has.parameters.values():
@@ -124,13 +146,22 @@ def _check_forget(binding: Binding, side: Side, implementation: object) -> None:
         return
     for name in needed_forgets(binding):
         method = getattr(implementation, name, None)
-        if not callable(method) or inspect.iscoroutinefunction(method) is not (name == "aforget"):
-            kind = "an async" if name == "aforget" else "a sync"
+        is_async = name == "aforget"
+        if not callable(method) or inspect.iscoroutinefunction(method) is not is_async or not _takes_one(method):
+            kind = "an async" if is_async else "a sync"
             raise binding.seam.fault(
                 f"{type(implementation).__name__} has no {name}(key), wanted {kind} method that makes a key a miss (None: every key)",
                 side=side,
                 method=name,
             )
+
+
+def _takes_one(method: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(method).bind("key")
+    except TypeError:
+        return False
+    return True
 
 
 def needed_forgets(binding: Binding) -> tuple[str, ...]:

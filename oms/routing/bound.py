@@ -60,6 +60,7 @@ class Bound:
         self._plan_class = plan_class(binding.operations)
         self._lock = threading.RLock()
         self._epochs: Epochs | None = None
+        self._covered: frozenset[Side] = frozenset()
 
     def plan(self, epochs: Epochs, oldest: Epoch) -> None:
         """Put the plan for the tables from *oldest* to the current one in force, unless it is in force already."""
@@ -68,10 +69,10 @@ class Bound:
             state, phase = self.state, self.state.binding.seam.phase
             possible = effective_stages(phase, oldest)
             is_by_operation = any(epoch.decision(phase).by_operation for epoch in oldest.since())
+            self._owe_what_was_missed(possible, epochs.current.decision(phase).stages)
             is_same = possible == state.possible and is_by_operation is state.is_by_operation
             if is_same and state.owes_as_planned():
                 return
-            self._owe_what_was_missed(possible)
             state.possible, state.is_by_operation = possible, is_by_operation
             self._store_locked(epochs)
 
@@ -106,17 +107,32 @@ class Bound:
             with self._lock:
                 self._store_locked(self._epochs)
 
-    def _owe_what_was_missed(self, possible: frozenset[Stage]) -> None:
-        """A side that some writes passed by, and none will from now on, forgets everything before it is used again."""
-        binding, before = self.state.binding, self.state.possible
+    def _owe_what_was_missed(self, possible: frozenset[Stage], present: frozenset[Stage]) -> None:
+        """A side that writes passed by forgets everything before it is used again: when it comes into use, and when none passes it by."""
+        binding = self.state.binding
         if not binding.has_keys:
             return
-        for side in Side:
-            is_covered = all(side in written_sides(stage) for stage in possible)
-            if before:
-                was_covered = all(side in written_sides(stage) for stage in before)
-            else:
-                # At start what a process holds is empty. What is shared may be of a time when it was left out.
-                was_covered = binding.is_process_local(side) or possible != {Stage.DUALWRITE}
-            if is_covered and not was_covered:
-                self.state.keys.owe(side, EVERYTHING)
+        covered, used = _covered(possible, present), _used(possible)
+        if before := self.state.possible:
+            missed = (covered - self._covered) | (used - _used(before))
+        else:
+            # At start what a process holds is empty. What is shared may be of a time when it was left out.
+            is_first_write = present == {Stage.DUALWRITE}
+            missed = frozenset(side for side in covered if is_first_write and not binding.is_process_local(side))
+        for side in missed:
+            self.state.keys.owe(side, EVERYTHING)
+        self._covered = covered
+
+
+def _used(possible: frozenset[Stage]) -> frozenset[Side]:
+    """Return the sides that some write reaches, and some read may: untracked writes pass by the others."""
+    return frozenset(side for stage in possible for side in written_sides(stage))
+
+
+def _covered(possible: frozenset[Stage], present: frozenset[Stage]) -> frozenset[Side]:
+    """Return the sides that every write reaches: it goes to those of its scope's stage and of what the table says now."""
+    return frozenset(
+        side
+        for side in Side
+        if all(side in written_sides(stage) | written_sides(now) for stage in possible for now in present)
+    )

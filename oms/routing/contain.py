@@ -14,7 +14,10 @@ INSIDE: ContextVar[bool] = ContextVar("oms_inside_candidate", default=False)
 
 def is_own_cancellation(error: BaseException) -> bool:
     """Tell whether *error* is the cancellation of the present task, and not one that the awaited side made up."""
-    if not isinstance(error, asyncio.CancelledError):
-        return False
+    return isinstance(error, asyncio.CancelledError) and is_being_cancelled()
+
+
+def is_being_cancelled() -> bool:
+    """Tell whether somebody has asked for the present task to end."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

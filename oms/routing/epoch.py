@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from oms.domain.decision import DecisionTable, FixedDecision, PhaseDecision
 from oms.domain.phase import Phase
@@ -63,8 +63,7 @@ def effective_stages(phase: Phase, oldest: Epoch) -> frozenset[Stage]:
     return possible
 
 
-@dataclass(frozen=True, slots=True)
-class Pin:
+class Pin(NamedTuple):
     """What a scope has decided.
 
     Attributes:
@@ -81,7 +80,7 @@ class Pin:
 def pin_since(phase: Phase, known: Pin | Epoch, context: EvaluationContext, *, seam: str, operation: str) -> Pin:
     """Return the pin that holds for the current epoch, from an older pin or from the epoch that the scope began with."""
     if isinstance(known, Pin):
-        epoch, lowest, present = known.epoch, known.stage, known.present
+        lowest, present, epoch = known
     else:
         epoch = known
         lowest = present = epoch.decision(phase).decide(context, seam, operation)

@@ -40,7 +40,8 @@ def _method(seam: Seam[Any, Any], operation: Operation, original: Callable[..., 
     filename = f"<facade {seam.full_name}.{operation.name}>"
     # Tracebacks read the source of generated code from here.
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
-    exec(compile(source, filename, "exec"), names)
+    # The port's own globals, so that its annotations can be resolved.
+    exec(compile(source, filename, "exec"), original.__globals__, names)
     method: Callable[..., Any] = names[operation.name]
     method.__doc__ = original.__doc__
     method.__annotations__ = dict(original.__annotations__)
@@ -77,8 +78,16 @@ def _source(operation: Operation, names: dict[str, Any]) -> str:
             declared.append("/")
         previous = parameter
     head, tail = ("async def", "await ") if operation.is_async else ("def", "")
+    plan = "plan"
+    while plan in operation.signature.parameters:
+        plan += "_"
+    # Without the `del`, an exception that a caller keeps would keep the plan too, and look like a call in flight.
     return (
         f"{head} {operation.name}({', '.join(declared)}):\n"
-        f"    plan = self._plan\n"
-        f"    return {tail}plan.{operation.name}({', '.join(passed)})\n"
+        f"    {plan} = self._plan\n"
+        f"    try:\n"
+        f"        return {tail}{plan}.{operation.name}({', '.join(passed)})\n"
+        f"    except BaseException:\n"
+        f"        del {plan}\n"
+        f"        raise\n"
     )

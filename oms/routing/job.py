@@ -68,6 +68,8 @@ class Job:
 
     def conclude(self) -> None:
         """Compare, and count the call. Once only; the first conclusion stands."""
+        if self.is_concluded:
+            return
         if (
             self.fault is None
             and self.operation.effect is Effect.READS

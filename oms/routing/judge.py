@@ -12,6 +12,7 @@ from oms.domain.divergence import Divergence, describe, fingerprint, type_name
 from oms.domain.known import KnownDivergence, matching_rule
 from oms.domain.observation import Facts, Observation, Outcome, Uncomparable
 from oms.domain.phase import Operation, Seam
+from oms.routing.contain import CONTAINED
 from oms.routing.tally import Ledger
 
 
@@ -42,7 +43,7 @@ class Judge:
         """Compare and note every divergence. A comparator, a rule or a value that raises makes the call uncomparable."""
         try:
             return self._judge(operation, facts, legacy, unified)
-        except Exception:  # values, comparators and predicates are other people's code
+        except CONTAINED:  # values, comparators and predicates are other people's code
             return Verdict(Outcome.UNCOMPARABLE, Uncomparable.COMPARATOR_FAILED)
 
     def _judge(self, operation: Operation, facts: Facts, legacy: Observation, unified: Observation) -> Verdict:

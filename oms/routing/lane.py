@@ -50,6 +50,7 @@ class Waiting:
         self._lock = threading.Lock()
         self._jobs: deque[Job] = deque()
         self._size = 0
+        self._is_closed = False
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -58,7 +59,8 @@ class Waiting:
         """Append *job*, or drop it, counted, if the line is full. Return whether it was taken."""
         job.enqueued_s = time.perf_counter()
         with self._lock:
-            if len(self._jobs) < self._limits.jobs and self._size + job.size <= self._limits.size:
+            has_room = len(self._jobs) < self._limits.jobs and self._size + job.size <= self._limits.size
+            if has_room and not self._is_closed:
                 self._jobs.append(job)
                 self._size += job.size
                 return True
@@ -73,6 +75,12 @@ class Waiting:
             job = self._jobs.popleft()
             self._size -= job.size
             return job
+
+    def close(self) -> int:
+        """Drop every waiting job and each that comes from now on; return how many waited."""
+        with self._lock:
+            self._is_closed = True
+        return self.drop_all()
 
     def drop_all(self) -> int:
         """Count every waiting job as dropped; return how many."""
@@ -106,12 +114,14 @@ class SyncLane:
         self._is_stopping = False
         self._running: Job | None = None
         self._paused_until = 0.0
-        self._is_hung = False
+        self._hung: Job | None = None
         self._timeouts = 0
 
     def refuses(self) -> Disposition | None:
         """Return why a read is not shadowed now, None if it is."""
-        if self._is_hung or (self._paused_until and self._paused_until > time.perf_counter()):
+        if (self._hung is not None and self._hung is self._running) or (
+            self._paused_until and self._paused_until > time.perf_counter()
+        ):
             return Disposition.PAUSED
         return Disposition.SAMPLED_OUT if self._allowance.is_spent else None
 
@@ -121,6 +131,7 @@ class SyncLane:
             if self._is_stopping:
                 self._waiting.drop_all()
             elif self._worker is None:
+                job.state.hall.watch()
                 self._start()
             elif self._is_asleep:
                 self._wake.set()
@@ -129,7 +140,7 @@ class SyncLane:
         """Called by the watchdog: a candidate past its deadline is timed out, and its lane pauses until it returns."""
         job = self._running
         if job is not None and not job.is_concluded and now_s - job.enqueued_s > job.operation.deadline_s:
-            self._is_hung = True
+            self._hung = job
             job.count(Outcome.TIMED_OUT)
 
     def stop(self, limit_s: float) -> int:
@@ -149,8 +160,13 @@ class SyncLane:
     def _start(self) -> None:
         with self._lock:
             if self._worker is None and not self._is_stopping:
-                self._worker = threading.Thread(target=self._work, name=f"oms-lane-{self._name}", daemon=True)
-                self._worker.start()
+                worker = threading.Thread(target=self._work, name=f"oms-lane-{self._name}", daemon=True)
+                try:
+                    worker.start()
+                except RuntimeError:  # no thread to be had: that is not the caller's concern
+                    self._waiting.drop_all()
+                else:
+                    self._worker = worker
 
     def _work(self) -> None:
         idle = 0
@@ -180,11 +196,10 @@ class SyncLane:
         self._running = job
         try:
             self._attend(job)
-        except Exception:  # a copy that does not load, a class without a name: the call cannot be compared
+        except BaseException:  # a copy that does not load: the call cannot be compared, and the worker must live on
             job.count(Outcome.UNCOMPARABLE, Uncomparable.NOT_SNAPSHOTTABLE)
         finally:
-            self._running = None
-            self._is_hung = False
+            self._running = self._hung = None
             self._allowance.spend(time.thread_time() - began)
 
     def _attend(self, job: Job) -> None:

@@ -25,7 +25,7 @@ from oms.routing.bound import Bound
 from oms.routing.capped import CappedDecision, highest
 from oms.routing.epoch import Epoch
 from oms.routing.lane import LaneLimits
-from oms.routing.scopes import CURRENT, Scope, context_of
+from oms.routing.scopes import CURRENT, Scope
 from oms.routing.state import SeamState
 from oms.routing.tally import Cell, Ledger
 from oms.routing.watchdog import InFlight, Watchdog
@@ -136,9 +136,10 @@ class Runtime:
                 for bound in self._bound.values():
                     bound.begin_anew()
             self._published = table
+            published = Epoch(table)
             for name, phase in self.phases().items():
                 cap = self._caps.get(name)
-                if cap is not None and name in table.phases and highest(table.phases[name]).rank <= cap.rank:
+                if cap is not None and highest(published.decision(phase)).rank <= cap.rank:
                     # The flag has caught up with the guard: the latch has done its work.
                     del self._caps[name]
                     self._reset_guards(phase)
@@ -151,7 +152,7 @@ class Runtime:
             targeting_key: What canaries are sticky on.
             attributes: Further facts for the flag's targeting.
         """
-        return Scope(self, context_of(targeting_key, attributes))
+        return Scope(self, targeting_key, attributes)
 
     def carry(self, function: Callable[Q, R]) -> Callable[Q, R]:
         """Return *function* to be called in another thread within the scope that is open here; itself if none is."""
@@ -210,11 +211,15 @@ class Runtime:
 
     def scope_closed(self, epoch: Epoch) -> None:
         """React to the end of the last scope that held *epoch*."""
-        self.scope_rejoined()
-
-    def scope_rejoined(self) -> None:
-        """Build the plans again: the scopes that hold an older table are others than before."""
         with self._lock:
+            self._replan_all()
+
+    def scope_rejoined(self, epoch: Epoch) -> None:
+        """React to work that is carried on within a scope of *epoch*, which nobody may have held in between."""
+        with self._lock:
+            oldest = self._oldest()
+            first = epoch if any(later is oldest for later in epoch.since()) else oldest
+            self._held = [held for held in first.since() if held is not self.current]
             self._replan_all()
 
     def enter(self, state: SeamState, operation: Operation, cell: Cell, side: Side) -> InFlight:
@@ -226,6 +231,10 @@ class Runtime:
     def leave(self, token: InFlight) -> None:
         """That call has ended."""
         self._watchdog.leave(token)
+
+    def watch(self) -> None:
+        """See to it that the watchdog runs: a forked child begins without one."""
+        self._watchdog.start()
 
     def hard_failed(self, state: SeamState, operation: Operation) -> None:
         """Unified failed alone too often: live > shadow in this process."""
@@ -240,9 +249,10 @@ class Runtime:
         if call.side is Side.LEGACY:
             _LOG.error("%s: %s, and there is no way back from legacy", seam.full_name, reason)
             return
-        served = highest(self.current.decision(seam.phase))
-        cap = rollback_target(served, writes=seam.phase.writes) or served
-        if operation.effect is Effect.WRITES and served.rank <= Stage.SHADOW.rank:
+        # From where the call was made, not from what is served: of several that hang the first may have tripped it already.
+        at = Stage(call.cell.place.stage)
+        cap = rollback_target(at, writes=seam.phase.writes) or at
+        if operation.effect is Effect.WRITES and at.rank <= Stage.SHADOW.rank:
             # One stage down would still write to the side that hangs.
             cap = Stage.OFF
         self.trip(seam.phase, cap, seam=seam.name, operation=operation.name, guard="watchdog", reason=reason)
@@ -250,6 +260,7 @@ class Runtime:
     def _each_tick(self, now_s: float) -> None:
         if self._allowance.is_spent:
             self._allowance.refill()
+        self._ledger.fold()
         for bound in list(self._bound.values()):
             bound.lane.check(now_s)
             bound.async_lanes.check()
@@ -265,10 +276,10 @@ class Runtime:
 
     def _put_in_force(self) -> None:
         """Publish an epoch of the published table under the caps of this process."""
-        phases = dict(self._published.phases)
-        for name, cap in self._caps.items():
-            if name in phases:
-                phases[name] = CappedDecision(phases[name], cap)
+        phases, published = dict(self._published.phases), Epoch(self._published)
+        for name, phase in self.phases().items():
+            if (cap := self._caps.get(name)) is not None:
+                phases[name] = CappedDecision(published.decision(phase), cap)
         epoch, previous = Epoch(DecisionTable(phases)), self.current
         previous.next = epoch
         self._held.append(previous)

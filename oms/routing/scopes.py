@@ -31,8 +31,8 @@ class Epochs(Protocol):
     def scope_closed(self, epoch: Epoch) -> None:
         """React to the end of a scope that held *epoch* while a later one is current."""
 
-    def scope_rejoined(self) -> None:
-        """React to a scope that holds an older epoch again."""
+    def scope_rejoined(self, epoch: Epoch) -> None:
+        """React to a scope that holds *epoch* again, although a later one is current."""
 
 
 class Scope:
@@ -42,11 +42,15 @@ class Scope:
     since, so a flip forward reaches the next scope and a flip back reaches the very next call.
     """
 
-    __slots__ = ("_began", "_epochs", "_id", "_token", "context", "pins")
+    __slots__ = ("_attributes", "_began", "_context", "_epochs", "_id", "_targeting_key", "_token", "pins")
 
-    def __init__(self, epochs: Epochs, context: EvaluationContext) -> None:
+    def __init__(
+        self, epochs: Epochs, targeting_key: str | None = None, attributes: Mapping[str, object] | None = None
+    ) -> None:
         self._epochs = epochs
-        self.context = context
+        self._targeting_key = targeting_key
+        self._attributes = attributes
+        self._context: EvaluationContext | None = None
         self._began: Epoch | None = None
         self._token: Token[Scope | None] | None = None
         self._id = id(self)
@@ -55,6 +59,7 @@ class Scope:
     def __enter__(self) -> Scope:
         if self._token is not None:
             raise OmsError("scope: entered twice, wanted a new one for each unit of work")
+        self.pins = {}
         self._began = self._join()
         self._token = CURRENT.set(self)
         return self
@@ -62,8 +67,9 @@ class Scope:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # The epoch stays known: a task or thread that goes on after the end is still part of this unit of work.
         began, token = self._began, self._token
-        self._began = self._token = None
+        self._token = None
         if token is not None:
             # An async generator may be closed in another context than it was entered in; there nothing is left to reset.
             with contextlib.suppress(ValueError):
@@ -85,7 +91,7 @@ class Scope:
 
             @functools.wraps(function)
             async def in_scope(*args: Q.args, **kwargs: Q.kwargs) -> Any:
-                with Scope(self._epochs, self.context):
+                with Scope(self._epochs, self._targeting_key, self._attributes):
                     awaited: Awaitable[Any] = function(*args, **kwargs)
                     return await awaited
 
@@ -93,7 +99,7 @@ class Scope:
 
         @functools.wraps(function)
         def within_scope(*args: Q.args, **kwargs: Q.kwargs) -> R:
-            with Scope(self._epochs, self.context):
+            with Scope(self._epochs, self._targeting_key, self._attributes):
                 return function(*args, **kwargs)
 
         return within_scope
@@ -107,7 +113,7 @@ class Scope:
             hold = object()
             began.scopes[id(hold)] = time.time()
             if began is not self._epochs.current:
-                self._epochs.scope_rejoined()
+                self._epochs.scope_rejoined(began)
             token = CURRENT.set(self)
             try:
                 return function(*args, **kwargs)
@@ -117,15 +123,27 @@ class Scope:
 
         return carried
 
+    @property
+    def context(self) -> EvaluationContext:
+        """The evaluation context; made when the first decision asks for it, which a phase at rest never does."""
+        if self._context is None:
+            attributes = self._attributes
+            self._context = (
+                EvaluationContext(self._targeting_key, dict(attributes))
+                if attributes
+                else EvaluationContext(self._targeting_key)
+            )
+        return self._context
+
     def decide(self, phase: Phase, place: object, seam: str, operation: str) -> Pin:
         """Return this unit of work's decision for *phase*, pinned under *place* (one for the phase, or for each operation)."""
-        pin = pin_since(
-            phase,
-            self.pins.get(place) or self._began or self._epochs.current,
-            self.context,
-            seam=seam,
-            operation=operation,
-        )
+        current = self._epochs.current
+        known = self.pins.get(place) or self._began or current
+        if known is current:
+            stage = current.decision(phase).decide(self.context, seam, operation)
+            pin = Pin(stage, stage, current)
+        else:
+            pin = pin_since(phase, known, self.context, seam=seam, operation=operation)
         self.pins[place] = pin
         return pin
 
@@ -145,8 +163,3 @@ class Scope:
         epoch.scopes.pop(member, None)
         if not epoch.scopes and epoch is not self._epochs.current:
             self._epochs.scope_closed(epoch)
-
-
-def context_of(targeting_key: str | None, attributes: Mapping[str, object] | None) -> EvaluationContext:
-    """Return the evaluation context of a scope."""
-    return EvaluationContext(targeting_key, dict(attributes)) if attributes else EvaluationContext(targeting_key)

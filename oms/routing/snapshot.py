@@ -17,6 +17,7 @@ from typing import Any
 from oms.domain.errors import NotSnapshottable
 from oms.domain.observation import Raised, StandIn
 from oms.domain.phase import Operation
+from oms.routing.contain import CONTAINED
 
 _FROZEN = frozenset(
     {
@@ -60,8 +61,12 @@ def is_frozen(value: object) -> bool:
     if kind in _FROZEN:
         return True
     if kind is tuple or kind is frozenset:
-        return all(is_frozen(item) for item in value)  # type: ignore[attr-defined]  # narrowed by `kind`
-    return isinstance(value, enum.Enum)
+        try:
+            return all(is_frozen(item) for item in value)  # type: ignore[attr-defined]  # narrowed by `kind`
+        except RecursionError:  # too deep to look into
+            return False
+    # Not isinstance(): it asks the value for its class, and a lazy proxy answers by loading, or raises.
+    return issubclass(kind, enum.Enum)
 
 
 def snapshot(value: object) -> object:
@@ -72,11 +77,11 @@ def snapshot(value: object) -> object:
     """
     if is_frozen(value):
         return value
-    if isinstance(value, Iterator):
+    if issubclass(type(value), Iterator):
         raise NotSnapshottable(f"{type(value).__qualname__} is consumed by reading it")
     try:
         return Pickled(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
-    except Exception as error:
+    except CONTAINED as error:
         raise NotSnapshottable(f"{type(value).__qualname__} cannot be pickled") from error
 
 
@@ -89,7 +94,11 @@ def size_of(taken: object) -> int:
     """Return about how many bytes a snapshot holds."""
     if type(taken) is Pickled:
         return len(taken.data)
-    return len(taken) if isinstance(taken, (str, bytes)) else _FROZEN_SIZE
+    if isinstance(taken, (str, bytes)):
+        return len(taken)
+    if isinstance(taken, (tuple, frozenset)):
+        return _FROZEN_SIZE + sum(map(size_of, taken))
+    return size_of(tuple(taken.values())) if isinstance(taken, dict) else _FROZEN_SIZE
 
 
 def raised(error: BaseException, operation: Operation) -> Raised:
@@ -102,5 +111,5 @@ def _field(error: BaseException, name: str) -> object:
     try:
         value = getattr(error, name)
         return value if is_frozen(value) else repr(value)
-    except Exception as fault:  # a property of somebody else's exception
+    except CONTAINED as fault:  # a property of somebody else's exception
         return f"unreadable: {type(fault).__qualname__}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,6 +28,9 @@ class Hall(Protocol):
 
     def leave(self, token: Any) -> None:
         """That call has ended."""
+
+    def watch(self) -> None:
+        """Something may hang from now on: see to it that somebody watches, in this process."""
 
     def hard_failed(self, state: SeamState, operation: Operation) -> None:
         """The hard-fail guard of *state* tripped."""
@@ -107,9 +111,16 @@ class SeamState:
 
     def plans_in_flight(self) -> list[Any]:
         """Return the replaced plans that calls are still running on, and forget the others."""
-        alive = [(reference, reference()) for reference in self.older_plans]
-        self.older_plans = [reference for reference, plan in alive if plan is not None]
-        return [plan for _, plan in alive if plan is not None]
+        alive = []
+        for reference in list(self.older_plans):
+            plan = reference()
+            if plan is not None:
+                alive.append(plan)
+            else:
+                # One by one: another thread may be adding a plan, or removing this one, at the same time.
+                with contextlib.suppress(ValueError):
+                    self.older_plans.remove(reference)
+        return alive
 
     def is_written_by_some(self, side: Side) -> bool:
         """Tell whether writes of some cohort reach *side* now."""

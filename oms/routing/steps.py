@@ -42,19 +42,29 @@ class Continued(Generic[R]):
                     self._note(time.perf_counter() - began)
 
 
+class Cut(TimeoutError):
+    """Our deadline ran out. A TimeoutError that a side raises by itself is its answer, and compared as such."""
+
+
 async def within(deadline_s: float, coroutine: Coroutine[Any, Any, R]) -> R:
     """Await *coroutine*, cut after *deadline_s* seconds. One that never waits is not slowed by a timer.
 
     Raises:
-        TimeoutError: if it was cut. Whatever the coroutine raises is passed on as it is.
+        Cut: if it was cut. Whatever the coroutine raises is passed on as it is.
     """
     try:
         waits_for = coroutine.send(None)
     except StopIteration as end:
         result: R = end.value
         return result
-    async with asyncio.timeout(deadline_s):
-        return await Continued(coroutine, waits_for)
+    limit = asyncio.timeout(deadline_s)
+    try:
+        async with limit:
+            return await Continued(coroutine, waits_for)
+    except TimeoutError as error:
+        if limit.expired():
+            raise Cut(f"no answer within {deadline_s:g} s") from error
+        raise
 
 
 async def timed(coroutine: Coroutine[Any, Any, R], note: Callable[[float], None]) -> R:

@@ -15,7 +15,6 @@ from oms.domain.stage import Side
 MAX_DIVERGENCES = 5_000
 """Divergences kept between two drains; what is over is counted as lost."""
 
-_MAX_RAW = 20_000
 _CALLS = "calls"
 _SHADOWED = Disposition.SHADOWED.value
 
@@ -52,18 +51,18 @@ class Cell:
             self._counts[name] += 1
 
     def call(self, disposition: Disposition, side: Side) -> Callable[[int], None]:
-        """Return what counts a routed call that ends without a comparison, given the nanoseconds that *side* took for it."""
+        """Return what counts a routed call that ends without a comparison, given the nanoseconds that *side* took for it.
+
+        It is the append of a list that somebody has to fold in (``fold``) many times a second: the watchdog does.
+        """
         with self._lock:
-            raw = self._raw.setdefault((disposition, side), deque())
-        append = raw.append
+            return self._raw.setdefault((disposition, side), deque()).append
 
-        def count(duration_ns: int) -> None:
-            append(duration_ns)
-            if len(raw) > _MAX_RAW:
-                with self._lock:
-                    self._fold_locked()
-
-        return count
+    def fold(self) -> None:
+        """Turn the durations that calls have left into counts."""
+        if any(self._raw.values()):
+            with self._lock:
+                self._fold_locked()
 
     def shadowed(self, outcome: Outcome, reason: str | None, durations_ns: Durations) -> None:
         """Count a shadowed call with its outcome, the reason if it was uncomparable, and the time of each side that ran."""
@@ -160,6 +159,13 @@ class Ledger:
         for cell in cells:
             cell.drain_into(batch)
         return batch
+
+    def fold(self) -> None:
+        """Have every cell turn what calls have left into counts."""
+        with self._lock:
+            cells = list(self._cells.values())
+        for cell in cells:
+            cell.fold()
 
     def totals(self) -> list[Tally]:
         """Return every count since the process began."""

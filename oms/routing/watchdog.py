@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -58,10 +59,15 @@ class Watchdog:
 
     def start(self) -> None:
         """Start the thread, unless it runs."""
+        if self._thread is not None:
+            return
         with self._lock:
             if self._thread is None and not self._stop.is_set():
-                self._thread = threading.Thread(target=self._watch, name="oms-watchdog", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._watch, name="oms-watchdog", daemon=True)
+                # Where no thread is to be had, the next call tries again.
+                with contextlib.suppress(RuntimeError):
+                    thread.start()
+                    self._thread = thread
 
     def stop(self) -> None:
         """End the thread."""

@@ -58,6 +58,13 @@ class Running:
                 break
         raise AssertionError(f"no line with {containing!r} in {self.lines}")
 
+    def lines_so_far(self, *, containing: str) -> list[str]:
+        """Return every line that has come until now and has *containing* in it."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self.lines.append(self._coming.get_nowait())
+        return [line for line in self.lines if containing in line]
+
     def _reader(self, stream: IO[str] | None) -> threading.Thread:
         assert stream is not None
         thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
@@ -77,11 +84,11 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(*arguments: str | Path, env: dict[str, str] | None = None) -> Iterator[Running]:
-    """Run the command while the block does; it is killed at the block's end if it still runs."""
+def running(*arguments: str | Path, env: dict[str, str] | None = None, module: str = "oms.cli") -> Iterator[Running]:
+    """Run the command, or another *module*, while the block does; it is killed at the block's end if it still runs."""
     pipe = subprocess.PIPE
     process = subprocess.Popen(
-        _command(arguments), cwd=ROOT, env=_environment(env), stdout=pipe, stderr=pipe, text=True, bufsize=1
+        _command(arguments, module), cwd=ROOT, env=_environment(env), stdout=pipe, stderr=pipe, text=True, bufsize=1
     )
     with process:
         try:
@@ -111,8 +118,8 @@ def worker_pids(folder: Path) -> list[int]:
     return [int(each.name.partition("-")[0]) for each in (folder / "var" / "run").glob("[0-9]*-*")]
 
 
-def _command(arguments: tuple[str | Path, ...]) -> list[str]:
-    return [sys.executable, "-m", "oms.cli", *map(str, arguments)]
+def _command(arguments: tuple[str | Path, ...], module: str = "oms.cli") -> list[str]:
+    return [sys.executable, "-m", module, *map(str, arguments)]
 
 
 def _environment(more: dict[str, str] | None) -> dict[str, str]:

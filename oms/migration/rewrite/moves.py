@@ -6,7 +6,7 @@ import ast
 import re
 from dataclasses import dataclass
 
-from oms.migration.scan.scopes import ScopeMap
+from oms.migration.scan.scope_map import ScopeMap
 from oms.migration.scan.site import Form, Site
 from oms.migration.scan.source import Spans
 

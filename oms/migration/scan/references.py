@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from oms.migration.scan.scopes import Alias, Binding, Import, Scope, ScopeMap
+from oms.migration.scan.scope_map import ScopeMap
+from oms.migration.scan.scopes import Alias, Binding, Import, Scope
 
 MEMBERS = frozenset({"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"})
 _IMPORTERS = frozenset({"importlib", "importlib.import_module"})

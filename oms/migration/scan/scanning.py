@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from oms.migration.scan.conversion import Conversion, conversion_of
 from oms.migration.scan.references import MEMBERS, Resolver
-from oms.migration.scan.scopes import ScopeMap, map_scopes
+from oms.migration.scan.scope_map import ScopeMap, map_scopes
 from oms.migration.scan.secret_names import is_secret
 from oms.migration.scan.settings_fields import settings_fields
 from oms.migration.scan.site import READS, WRITES, Form, Site, imported_sites, site_of

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from oms.migration.scan.scopes import Import, Scope, ScopeMap
+from oms.migration.scan.scope_map import ScopeMap
+from oms.migration.scan.scopes import Import, Scope
 from oms.migration.scan.site import Form, Site
 
 IDIOM = "BaseSettings field"

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from oms.migration.scan.references import Reference
-from oms.migration.scan.scopes import Alias, ScopeMap
+from oms.migration.scan.scope_map import ScopeMap
+from oms.migration.scan.scopes import Alias
 
 
 class Form(Enum):
