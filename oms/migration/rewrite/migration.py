@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from oms.domain.errors import BadInput, CouldNot
 from oms.migration.rewrite.cycles import imported_by
+from oms.migration.rewrite.grid import UnifiedReference
 from oms.migration.rewrite.rewriting import Left, Options, Rewritten, leave, rewrite
 from oms.migration.rewrite.verification import Verified, total, verify
 from oms.migration.rewrite.worktree import is_mute, keep_patch, patch_of, top_of, unsaved
@@ -69,9 +71,19 @@ class Written:
 
 
 def plan_migration(
-    path: Path, options: Options, *, only: Sequence[Path] = (), exclude: Sequence[str] = (), verified: bool = False
+    path: Path,
+    options: Options,
+    *,
+    only: Sequence[Path] = (),
+    exclude: Sequence[str] = (),
+    verified: bool = False,
+    unified: Callable[[Mapping[str, str]], object] = UnifiedReference,
 ) -> Plan:
     """Work out the migration of *path*, or of the files *only* below it. Nothing is written.
+
+    Args:
+        verified: Evaluate each moved expression before and after; a file in which one differs is left.
+        unified: What stands for `unified_env` then: takes an environment, has ``getenv``, ``require`` and ``contains``.
 
     Raises:
         BadInput: a path is not there, or one of *only* is not below *path*.
@@ -80,13 +92,13 @@ def plan_migration(
     if only:
         found = replace(found, files=tuple(_below(found, each) for each in only), notes=())
     with collection_paused():
-        return _plan(found, options, named=bool(only), verified=verified)
+        # A test that is named by itself is meant.
+        options = replace(options, include_tests=options.include_tests or bool(only))
+        return _plan(found, options, partial(verify, unified=unified) if verified else None)
 
 
-def _plan(found: Found, options: Options, *, named: bool, verified: bool) -> Plan:
+def _plan(found: Found, options: Options, evaluate: Callable[[Rewritten], Verified] | None) -> Plan:
     cycle = imported_by(options.target, found.root)
-    # A test that is named by itself is meant.
-    options = replace(options, include_tests=options.include_tests or named)
     changed: list[Rewritten] = []
     left: list[Left] = []
     unparsed: list[Unparsed] = []
@@ -100,8 +112,8 @@ def _plan(found: Found, options: Options, *, named: bool, verified: bool) -> Pla
         if source.tree is None:
             continue
         rewritten = rewrite(scan(source), options, cycle=file.resolve() in cycle)
-        if rewritten.changed and verified:
-            evaluated.append(verify(rewritten))
+        if rewritten.changed and evaluate is not None:
+            evaluated.append(evaluate(rewritten))
             if evaluated[-1].differences:
                 rewritten = leave(rewritten, "verification-differs")
         left += rewritten.left
@@ -109,7 +121,7 @@ def _plan(found: Found, options: Options, *, named: bool, verified: bool) -> Pla
             notes.append(Note(source.file, f"{', '.join(source.marks)}; kept as is"))
         if rewritten.changed:
             changed.append(rewritten)
-    result = total(evaluated) if verified else None
+    result = total(evaluated) if evaluate is not None else None
     return Plan(found.root, len(found.files), tuple(changed), tuple(left), tuple(unparsed), tuple(notes), result)
 
 

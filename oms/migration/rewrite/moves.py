@@ -12,7 +12,6 @@ from oms.migration.scan.source import Spans
 
 NAME = "unified_env"
 _OPENING = re.compile(rb"[ \t\r\n]*\[")
-_CLOSING = re.compile(rb"[ \t\r\n]*\]")
 _COMPARED = re.compile(rb"[ \t]+(not[ \t]+)?in[ \t]+[\w.]+")
 
 
@@ -62,8 +61,7 @@ def _call(site: Site, node: ast.Call, spans: Spans) -> Move | None:
 
 def _item(site: Site, node: ast.Subscript, spans: Spans) -> Move | None:
     opening = _OPENING.fullmatch(spans.data[spans.end(node.value) : spans.start(node.slice)].rstrip(b" \t\r\n"))
-    closing = _CLOSING.fullmatch(spans.data[spans.end(node.slice) : spans.end(node)])
-    if opening is None or closing is None or not _on_one_line(spans.text(node.value)):
+    if opening is None or not _on_one_line(spans.text(node.value)):
         return None
     bracket = spans.end(node.value) + opening.end()
     edits = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shlex
 import stat
@@ -11,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from oms.domain.errors import BadInput, CouldNot
+from oms.migration.rewrite.grid import UnifiedReference
 from oms.migration.rewrite.migration import Plan, dirt, plan_migration, write
 from oms.migration.rewrite.rewriting import Options
 from oms.migration.rewrite.worktree import diff_of
 from oms.migration.rewrite.writing import replace_file
+from oms.migration.scan.pause import collection_paused
 
 FILES = {
     "a.py": b"import os\na = os.getenv('A')\n",
@@ -77,6 +80,40 @@ def test_plan(tree: Path) -> None:
     assert found.verified is not None
     assert (5, ()) == (found.verified.reads, found.verified.differences)
     assert FILES == content(tree)
+
+
+class EmptyIsUnset(UnifiedReference):
+    """A target that does not keep its promise."""
+
+    def getenv(self, name: str, default: object = None) -> object:
+        """Return *default* for an empty value as well."""
+        return super().getenv(name) or default
+
+
+def test_difference_is_left(tree: Path) -> None:
+    """A file in which an expression differs is left whole; the others move."""
+    found = plan_migration(tree, Options(), verified=True, unified=EmptyIsUnset)
+
+    assert ["pkg/crlf.py"] == [each.scanned.source.file for each in found.changed]
+    assert [("verification-differs", 4), ("write-item", 1)] == found.reasons
+    assert found.verified is not None
+    assert 4 == len(found.verified.differences)
+    assert found.moved + len(found.left) == plan(tree).moved + len(plan(tree).left)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_collector(tree: Path, *, enabled: bool) -> None:
+    """The garbage collector is afterwards what it was before, also after an error."""
+    before = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        plan(tree)
+        assert enabled is gc.isenabled()
+        with pytest.raises(RuntimeError), collection_paused():
+            raise RuntimeError
+        assert enabled is gc.isenabled()
+    finally:
+        (gc.enable if before else gc.disable)()
 
 
 def test_undo_in_git(repository: Path) -> None:

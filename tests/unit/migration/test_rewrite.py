@@ -51,6 +51,7 @@ def left(text: str, **options: bool) -> list[str]:
         ('os.environ["T"]', 'unified_env.require("T")'),
         ("os.environ [ 'T' ]", "unified_env.require ( 'T' )"),
         ('os.environ[\n  "T"\n]', 'unified_env.require(\n  "T"\n)'),
+        ("os.environ['T'  # why\n]", "unified_env.require('T'  # why\n)"),
         ('K = "T"\nos.getenv(K, "a")', 'K = "T"\nunified_env.getenv(K, "a")'),
         ('os.getenv("N", os.getenv("O", "d"))', 'unified_env.getenv("N", unified_env.getenv("O", "d"))'),
         ('os.getenv("R", cfg.region)', 'unified_env.getenv("R", cfg.region)'),

@@ -73,6 +73,8 @@ def found(text: str) -> list[tuple[str, str | None]]:
         ("import os\nmatch os.getenv('A'):\n case 'x': pass", "os.getenv", "A"),
         ("import os\n@deco(os.getenv('A'))\ndef f(os): pass", "os.getenv", "A"),
         ("import os\ndef f(os=os.getenv('A')): pass", "os.getenv", "A"),
+        ("import os\n[1 for os in os.environ]", "os.environ (iterated)", None),
+        ("class C:\n import os\n x = [k for k in os.environ]", "os.environ (iterated)", None),
         ("import os\ndef f():\n global os\n import os\ndef g(): return os.getenv('A')", "os.getenv", "A"),
     ],
 )
@@ -91,6 +93,7 @@ def test_spelling(text: str, idiom: str, variable: str | None) -> None:
         "import os\nclass C:\n os = 3\n x = os.getenv",
         "import os\n[os.getenv('A') for os in fakes]",
         "import os\nlambda os: os.getenv('A')",
+        "class C:\n import os\n x = [os.getenv('A') for k in y]",
         "from .os import environ\nenviron['A']",
         "from mine import getenv\ngetenv('A')",
         "x = \"import os; os.getenv('A')\"",
