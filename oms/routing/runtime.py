@@ -131,7 +131,8 @@ class Runtime:
     def publish(self, table: DecisionTable) -> None:
         """Put *table* in force: new scopes and calls outside scopes use it from the very next call on."""
         with self._lock:
-            if not self._is_published:
+            is_first = not self._is_published
+            if is_first:
                 self._is_published = True
                 for bound in self._bound.values():
                     bound.begin_anew()
@@ -143,7 +144,7 @@ class Runtime:
                     # The flag has caught up with the guard: the latch has done its work.
                     del self._caps[name]
                     self._reset_guards(phase)
-            self._put_in_force()
+            self._put_in_force(is_first=is_first)
 
     def scope(self, *, targeting_key: str | None = None, attributes: Mapping[str, object] | None = None) -> Scope:
         """Return one unit of work: a context manager (also async) and a decorator, with its decisions pinned.
@@ -274,7 +275,7 @@ class Runtime:
             raise BindingError("is not bound, wanted runtime.bind() first", phase=seam.phase.name, seam=seam.name)
         return bound
 
-    def _put_in_force(self) -> None:
+    def _put_in_force(self, *, is_first: bool = False) -> None:
         """Publish an epoch of the published table under the caps of this process."""
         phases, published = dict(self._published.phases), Epoch(self._published)
         for name, phase in self.phases().items():
@@ -283,6 +284,10 @@ class Runtime:
         epoch, previous = Epoch(DecisionTable(phases)), self.current
         previous.next = epoch
         self._held.append(previous)
+        if not is_first:
+            # Plans that know both tables come before the first scope that begins with the new one, else its first calls would
+            # still go by the old table alone.
+            self._replan_all(but_keep=previous)
         self.current = epoch
         for phase in self.phases().values():
             self._note_applied(phase)
@@ -293,8 +298,8 @@ class Runtime:
         if self._applied.get(phase.name, ("", 0.0))[0] != digest:
             self._applied[phase.name] = (digest, time.time())
 
-    def _replan_all(self) -> None:
-        self._held = [epoch for epoch in self._held if epoch.scopes]
+    def _replan_all(self, *, but_keep: Epoch | None = None) -> None:
+        self._held = [epoch for epoch in self._held if epoch.scopes or epoch is but_keep]
         for bound in self._bound.values():
             bound.plan(self, self._oldest())
         if any(not bound.state.possible <= {Stage.OFF, Stage.COMPLETE} for bound in self._bound.values()):

@@ -106,7 +106,7 @@ class Scope:
 
     def carry(self, function: Callable[Q, R]) -> Callable[Q, R]:
         """Return *function* to be called in another thread, within this scope and with its pinned decisions."""
-        began = self._began or self._epochs.current
+        began = self._began = self._began or self._epochs.current
 
         @functools.wraps(function)
         def carried(*args: Q.args, **kwargs: Q.kwargs) -> R:

@@ -37,10 +37,15 @@ class Box:
     items: list[int] = field(default_factory=list)
 
 
+@dataclass
+class Thawed:
+    x: int = 0
+
+
 IMMUTABLE = [
     None, True, 1, 1.5, "x", b"x", (), (1, ("a", None)), frozenset({1}), Colour.RED, Point(1), Point((Point("x"),)), Named(1, "n"), ...
 ]
-MUTABLE = [[], {}, set(), ([],), Point([]), Named({}, "n"), Box(), bytearray(), Careless(1), object(), MappingProxyType({})]
+MUTABLE = [[], {}, set(), ([],), Point([]), Named({}, "n"), Box(), bytearray(), Careless(1), Thawed(), object(), MappingProxyType({})]
 
 
 @pytest.mark.parametrize("value", IMMUTABLE, ids=repr)
