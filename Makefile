@@ -20,10 +20,11 @@ run: $(READY) ## Rehearse the whole migration of the cache phase on the real ser
 test: $(READY) ## Run all tests
 	@$(BIN)/pytest $(ARGS)
 
-lint: $(READY) ## Check style, format and import contracts
+lint: $(READY) ## Check style, format, import contracts and environment accesses
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports
+	@$(BIN)/oms env gate oms --baseline env-baseline.json
 
 types: $(READY) ## Check types, strictly
 	@$(BIN)/mypy

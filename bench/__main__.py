@@ -17,6 +17,7 @@ SECTIONS = {
     "flips": "From flip to effect",
     "cache_twins": "Unified beside its legacy twin",
     "journal": "The journal and its report",
+    "env_toolkit": "The environment toolkit, on one core",
 }
 _RESULTS = Path(__file__).parent / "RESULTS.md"
 
