@@ -17,6 +17,7 @@ SECTIONS = {
     "flips": "From flip to effect",
     "cache_twins": "Unified beside its legacy twin",
     "journal": "The journal and its report",
+    "guardrails": "Guardrails and verdicts",
 }
 _RESULTS = Path(__file__).parent / "RESULTS.md"
 

@@ -194,8 +194,8 @@ class RatioGuard(NamedTuple):
     @property
     def is_tripped(self) -> bool:
         """True at or above the trip line with enough events."""
-        rule = self.rule
-        return self.unified - self.unified_at[0] >= rule.min_bad and self.process.reaches(rule.line)
+        rule, _, process, unified, _, _, unified_at = self
+        return unified - unified_at[0] >= rule.min_bad and process.reaches(rule.line)
 
     def read(self, what: str = "bad events") -> Reading:
         """Return the reading; *what* says in plural what is counted: ``errors``, ``calls slower than 80 ms``."""
