@@ -111,6 +111,7 @@ def test_merge(
     assert whole.log_e == pytest.approx(left.log_e, abs=1e-7)
     assert whole.log_e == pytest.approx(right.log_e, abs=1e-7)
     assert (whole.unified, whole.legacy, whole.unified_at) == (left.unified, left.legacy, left.unified_at)
+    assert whole.expected == pytest.approx(left.expected)
     assert whole.is_tripped is left.is_tripped
 
 
