@@ -43,7 +43,7 @@ names: $(READY) ## Accept the present public names and parameters as the snapsho
 lock: $(READY) ## Resolve requirements.lock anew from pyproject.toml; ARGS=--upgrade takes newer versions
 	@$(BIN)/python -m pip install --quiet 'uv>=0.5'
 	@$(BIN)/uv pip compile pyproject.toml --output-file requirements.lock --universal --python-version 3.11 \
-	    --extra service --extra report --extra prometheus --extra test --extra lint --extra bench --extra build \
+	    --extra service --extra report --extra prometheus --extra test --extra lint --extra bench --extra ontology --extra build \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --quiet $(ARGS)
 
 clean: ## Remove .venv, caches and output; the journal in var/ stays

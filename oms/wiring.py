@@ -26,6 +26,7 @@ from oms.seams import PHASES
 from oms.seams.cache import CACHE, DOCUMENTS, TYPES, VALIDATION, AsyncCache, Cache
 from oms.seams.known import load_known
 from oms.unified.cache import CacheRegistry
+from oms.unified.cache.metrics import observe as observe_caches
 
 Wrap = Callable[[Seam[Any, Any], Side, object], object]
 """Wraps a side before it is bound; the rehearsal's identity check is one."""
@@ -84,7 +85,7 @@ def build(
         var: Folder for journal, process files, last-good snapshots and the key of the hashes; made if missing.
         wrap: Wraps each side before it is bound.
         limits: Bounds of the lanes.
-        meter_provider: Where counts are exported to; None exports none.
+        meter_provider: Where the counts of the hall and of the unified caches are exported to; None exports none.
 
     Raises:
         BindingError: if a side does not fit its port.
@@ -101,6 +102,7 @@ def build(
     source.listen(lambda _: process_file.beat())
     if meter_provider is not None:
         observe(meter_provider, runtime.totals)
+        observe_caches(meter_provider, caches.caches)
     return Oms(
         runtime=runtime,
         source=source,
@@ -133,6 +135,9 @@ def _hash_key(var: Path) -> bytes:
     """Return the key that hashes payload values, made at the first start and shared by every process of this folder."""
     path = var / "hash.key"
     try:
+        # Read first: a process that starts again on a full or read-only disk needs no room for a key that is there.
+        with contextlib.suppress(FileNotFoundError):
+            return path.read_bytes()
         var.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileExistsError):
             _make_key(path)

@@ -19,6 +19,9 @@ from oms.wiring import Oms
 STOP_S = 3.0
 """How long lanes and journal may take to work off what is left, in seconds."""
 
+CANCEL_S = 0.5
+"""How long tasks that are cancelled at the very end may take to clean up, in seconds."""
+
 
 def application(oms: Oms, *, facades: Facades | None = None, more: tuple[Route, ...] = ()) -> ScopeMiddleware:
     """Return the service with a scope of the tenant around each request.
@@ -56,7 +59,22 @@ def run_until_stopped(
         ready: Called once requests are answered.
         stop_when: Given the event that ends it, in the running loop; may set it later.
     """
-    return asyncio.run(_run(oms, app, listener, ready, stop_when))
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(_run(oms, app, listener, ready, stop_when))
+    finally:
+        _end_tasks(loop)
+        loop.close()
+
+
+def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel what still runs on *loop*, and wait for it a moment only: ``asyncio.run`` waits for ever for a candidate that ignores that."""
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    if left:
+        loop.run_until_complete(asyncio.wait(left, timeout=CANCEL_S))
+    loop.run_until_complete(loop.shutdown_asyncgens())
 
 
 async def _run(

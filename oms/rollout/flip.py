@@ -90,7 +90,8 @@ def _present(board: Switchboard, phase: Phase) -> FlagState:
     try:
         return board.flags.read(phase.name)
     except FlagFileInvalid as error:
-        raise FlipRefused(f"{error}; oms rollback {phase.name} writes a good one") from error
+        way_back = f"oms rollback {phase.name}"
+        raise FlipRefused(f"{error}" if way_back in error.mend else f"{error}; {way_back} writes a good one") from error
 
 
 def _note_refusal(board: Switchboard, phase: Phase, wish: Wish, mandate: Mandate, why_not: str) -> None:

@@ -27,6 +27,8 @@ def rollback(
         FlipRefused: if the phase is complete and nobody forces it.
         CouldNot: if the flag cannot be written.
     """
+    # A wish that cannot be is bad input, and that touches nothing, the lock included.
+    goal_of(present(board, phase), phase, to)
     with _lock_if_possible(board) as warnings:
         move = _take_back(board, phase, mandate, to, warnings)
     return conclude(board, move, mandate, wait_s=wait_s)

@@ -19,7 +19,7 @@ from oms.routing.job import Job
 from oms.routing.reads import snapshot_call
 from oms.routing.snapshot import is_frozen, opened, raised, size_of, snapshot
 from oms.routing.state import SeamState, key_getter
-from oms.routing.steps import within
+from oms.routing.steps import Cut, within
 
 Call = Callable[..., Any]
 _clock = time.perf_counter_ns
@@ -70,8 +70,12 @@ class Write:
                 raise
             job = self._answered(key, kwargs, answer, _clock() - began)
             if job is not None:
-                if not self._follow(job, taken):
-                    self._state.repairs.settle(self._first.other, key)
+                try:
+                    if not self._follow(job, taken):
+                        self._state.repairs.settle(self._first.other, key)
+                except BaseException:
+                    self._cell.call(Disposition.CANCELLED, self._first)(job.control_ns)
+                    raise
                 self._acknowledge(job, key)
         finally:
             for side in self._leave(key):
@@ -99,8 +103,12 @@ class Write:
                 raise
             job = self._answered(key, kwargs, answer, _clock() - began)
             if job is not None:
-                if not await self._afollow(job, taken):
-                    await self._state.repairs.asettle(self._first.other, key)
+                try:
+                    if not await self._afollow(job, taken):
+                        await self._state.repairs.asettle(self._first.other, key)
+                except BaseException:
+                    self._cell.call(Disposition.CANCELLED, self._first)(job.control_ns)
+                    raise
                 self._acknowledge(job, key)
         finally:
             forgetful = self._leave(key)
@@ -140,7 +148,7 @@ class Write:
             if is_own_cancellation(error):
                 raise
             job.candidate = raised(error, self._operation)
-            if isinstance(error, TimeoutError):
+            if isinstance(error, Cut):
                 self._cell.count("beside_cut")
                 job.fault = Uncomparable.CENSORED
         finally:

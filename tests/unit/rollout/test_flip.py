@@ -164,8 +164,10 @@ def test_broken_file_is_refused(room: Room) -> None:
     """A flip never builds on a file that is not served; the refusal names the way out."""
     room.break_file()
 
-    with pytest.raises(FlipRefused, match="oms rollback cache writes a good one"):
+    with pytest.raises(FlipRefused) as refused:
         move(room, "dualwrite")
+
+    assert 1 == str(refused.value).count("oms rollback cache")
 
 
 def test_lock_held(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,7 +198,7 @@ def test_overtaken(room: Room) -> None:
             room.stand(Stage.OFF)
         return []
 
-    report = flip(replace(room.board, processes=processes), CACHE, parse_wish("dualwrite", writes=True), ANA)  # type: ignore[arg-type]
+    report = flip(replace(room.board, processes=processes), CACHE, parse_wish("dualwrite", writes=True), ANA)
 
     assert "somebody has moved the flag since: it says off" in report.warnings[0]
 
@@ -226,7 +228,7 @@ def test_process_files_cannot_be_read(room: Room) -> None:
             raise OSError(5, "Input/output error")
         return answers.pop()
 
-    board = replace(room.board, processes=processes)  # type: ignore[arg-type]
+    board = replace(room.board, processes=processes)
     report = flip(board, CACHE, parse_wish("dualwrite", writes=True), ANA, wait_s=0.0)
 
     assert "dualwrite" == room.stands()

@@ -208,7 +208,7 @@ def test_digest_is_ignored(room: Room) -> None:
 
         write = room.flags.write
 
-    rollback(replace(room.board, flags=Moving()), CACHE, ANA, wait_s=0.0)  # type: ignore[arg-type]
+    rollback(replace(room.board, flags=Moving()), CACHE, ANA, wait_s=0.0)
 
     assert "shadow" == room.stands()
 
