@@ -30,7 +30,7 @@ def flip(
         based_on: Digest of the flag that somebody looked at before deciding; None for the flag as it is at this call.
 
     Raises:
-        FlipRefused: if the rules of design section 4 forbid it now; the refusal is in the audit.
+        FlipRefused: if the rules of docs/rollout.md forbid it now; the refusal is in the audit.
         CouldNot: if the lock, the flag or the audit cannot be had; nothing has changed then.
     """
     seen = based_on or ""

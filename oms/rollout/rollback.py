@@ -20,7 +20,7 @@ from oms.rollout.wording import missed_by_legacy
 def rollback(
     board: Switchboard, phase: Phase, mandate: Mandate, *, to: Stage | None = None, wait_s: float = 5.0
 ) -> FlipReport:
-    """Take *phase* back to *to*, or to where a rollback from its most advanced stage goes (design, section 4).
+    """Take *phase* back to *to*, or to where a rollback from its most advanced stage goes (docs/rollout.md).
 
     Raises:
         BadInput: if *to* is not below where the phase stands.

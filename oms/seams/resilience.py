@@ -1,4 +1,4 @@
-"""Retry, backoff and circuit breakers (roadmap 2.2). Its ports stand in the table of the design and are bound when the phase starts."""
+"""Retry, backoff and circuit breakers (roadmap 2.2). Its ports are declared and bound when the phase starts."""
 
 from oms.domain.phase import Phase
 

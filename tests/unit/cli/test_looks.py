@@ -59,7 +59,7 @@ def test_status_changes_nothing(oms: Oms, place: Place) -> None:
 
 
 def test_status_as_json(oms: Oms, place: Place) -> None:
-    """The object is as the issue writes it, and nothing else is on stdout."""
+    """The object has the keys that scripts read, and nothing else is on stdout."""
     follower = place.follower()
 
     done = oms("status", "--json")

@@ -22,7 +22,7 @@ def look(room: Room) -> StatusReport:
 
 
 def test_shape(room: Room) -> None:
-    """The JSON object is as the issue writes it."""
+    """The JSON object has the keys that scripts read, and no others."""
     room.stand(Split(((Stage.LIVE, 500), (Stage.SHADOW, 9500))))
     digest = room.flags.read("cache").digest
     room.standings = [process(11, digest=digest, repairs=2)]
