@@ -38,7 +38,7 @@ class Demand:
         confidence: Of that, for all looks together. 0 < confidence < 1.
         min_age_s: Evidence must have come in for this long, in seconds: what happens once a day is not in an hour's calls.
 
-    Source of the defaults: reference of rollouts, section 3 (limit 1e-4 at 95 %, three days, each operation).
+    The defaults ask for 35,575 clean comparisons of each operation, and for a business cycle in small.
     """
 
     limit: float = 1e-4

@@ -18,7 +18,7 @@ class HardFail:
     It runs inside each serving process, for it must act before anybody counts. Its state is one whole number, a bit a call, newest lowest,
     which a thread reads and stores at once. Two threads that store at once may lose a call, never invent one.
 
-    Source of the defaults: reference of rollouts, section 3.
+    The defaults are our judgement: three of four calls is no noise, and twenty calls are soon there.
     """
 
     of_last: int = 20

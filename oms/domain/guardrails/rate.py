@@ -28,7 +28,7 @@ def log_e_below(limit: float, *, compared: int, mismatched: int) -> float:
     """Return ``ln E`` against "the true rate is *limit* or more".
 
     ``E = mean over f in FRACTIONS of f^k ((1 - f p)/(1 - p))^(n-k)`` with n compared, k of them mismatched, p the limit; 0 < p < 1. It
-    grows with n and with p, and falls with k. Source: reference of rollouts, section 2.7.
+    grows with n and with p, and falls with k. Source: mixtures of likelihood ratios, Robbins 1970.
     """
     parts = (_log_part(limit, fraction, compared - mismatched, mismatched) for fraction in FRACTIONS)
     return log_sum_exp(parts) - math.log(len(FRACTIONS))
@@ -71,7 +71,7 @@ class RateGate:
     """Proof that the sides differ less often than *limit*: opens with probability ``1 - confidence`` at most if that is not so.
 
     The probability is for all looks together: polling an interval that is made for one look (Clopper-Pearson, Wilson) opens falsely in
-    more than a quarter of the cases. Source: reference of rollouts, section 2.7.
+    more than a quarter of the cases (docs/evidence.md).
     """
 
     limit: float = 1e-4
@@ -119,7 +119,7 @@ class RateRule:
         keep: Bets that are kept.
         line: Follows from *alpha*.
 
-    Source of the defaults: reference of rollouts, sections 2.7 and 3.
+    Source of the defaults: the simulations of docs/evidence.md.
     """
 
     limit: float = 1e-3
@@ -151,7 +151,7 @@ class RateAlarm:
     """Trips when the sides differ more often than the limit: ``P(ever trips | rate <= limit) <= alpha`` for all looks together.
 
     ``LR_f`` is ``f`` for a mismatch and ``(1 - f p)/(1 - p)`` for a comparison without; restarts as in
-    :mod:`oms.domain.guardrails.eprocess`. Build it with :meth:`begun`. Source: reference of rollouts, section 2.7.
+    :mod:`oms.domain.guardrails.eprocess`. Build it with :meth:`begun`. Simulated in docs/evidence.md.
 
     Attributes:
         mismatch, clean: ``ln LR`` of one comparison, per alternative.

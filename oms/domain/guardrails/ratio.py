@@ -29,7 +29,7 @@ class RatioRule:
         keep: Bets that are kept, see :class:`~oms.domain.guardrails.restart.Restart`.
         line: Follows from *alpha*.
 
-    Source of the defaults: reference of rollouts, sections 2.1 and 3.
+    Source of the defaults: the simulations of docs/evidence.md.
     """
 
     margin: float = 1.25
@@ -55,7 +55,7 @@ class RatioRule:
         """Return about how many bad events it takes at *share* if unified is bad *ratio* times as often; infinite within the margin.
 
         ``(ln (1/alpha) + ln R) / KL(theta_true || theta0)`` with R alternatives: the growth rate of the best of them, less its part of
-        the stake. Source: reference of rollouts, section 2.1.
+        the stake. docs/evidence.md has it beside the simulated delays.
         """
         if ratio <= self.margin:
             return math.inf
@@ -115,8 +115,8 @@ class RatioGuard(NamedTuple):
     fed (see :mod:`oms.domain.guardrails.unit`), and that unified does not make legacy bad, too. It asks nothing of how often anything
     fails. Pairs, where both sides ran the same call, need no coin: feed only the discordant ones, at share ``PAIRED``.
 
-    Build it with :meth:`begun`. A tuple, because one is made for each bad event. Source: the e-process of
-    :mod:`oms.domain.guardrails.eprocess`; reference of rollouts, section 2.1.
+    Build it with :meth:`begun`. A tuple, because one is made for each bad event. Source: the conditional test of two
+    rates (Przyborowski and Wilenski, Biometrika 1940), made into an e-process (:mod:`oms.domain.guardrails.eprocess`).
 
     Attributes:
         unified, legacy: Bad events that were fed, per side.

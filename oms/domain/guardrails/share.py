@@ -22,7 +22,7 @@ class ShareCheck:
     enough for it; its action is to hold. Count *units*: keys, where routing is sticky on them. One check holds for one planned share: a
     new step is a new check.
 
-    Source: reference of rollouts, section 2.8; the Dirichlet-multinomial e-value of Lindon and Malek, "Anytime-valid inference for
+    Source: the Dirichlet-multinomial e-value of Lindon and Malek, "Anytime-valid inference for
     multinomial count data" (2022).
 
     Attributes:

@@ -13,7 +13,7 @@ class SlowLine:
     """A call is slow above *line_ns*. Slow calls are the bad events of a :class:`~oms.domain.guardrails.ratio.RatioGuard`.
 
     Any line that was fixed before the calls it judges is valid; a bad one costs delay only. Use two, p99 and p90: a shift of all calls shows
-    soonest at p90, a longer tail only at p99. Source: reference of rollouts, section 2.6.
+    soonest at p90, a longer tail only at p99. Simulated in docs/evidence.md.
     """
 
     quantile: float

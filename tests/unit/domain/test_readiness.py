@@ -50,7 +50,7 @@ def test_one_short() -> None:
 
 
 def test_one_mismatch() -> None:
-    """The reference's example: one mismatch of 41,203 asks for 23,736 more clean ones, at 1.3 a second about five hours."""
+    """One mismatch of 41,203 asks for 23,736 more clean ones, at 1.3 a second about five hours."""
     found = verdict(compared(41_202, 1), per_s=1.3)
 
     assert (

@@ -51,7 +51,7 @@ def test_above_against_binomial(pair: tuple[int, int], limit: float) -> None:
     ("mismatched", "expected"), [(0, 35_575), (1, 64_939), (2, 85_836), (3, 105_427), (4, 123_894), (5, 141_492)]
 )
 def test_comparisons_needed(mismatched: int, expected: int) -> None:
-    """Below 1e-4 at 95 %, polled: as many comparisons as the reference of rollouts gives (within one)."""
+    """Below 1e-4 at 95 %, polled: what docs/evidence.md says is needed."""
 
     assert expected == RateGate().needed(mismatched=mismatched)
 

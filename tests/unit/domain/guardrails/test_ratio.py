@@ -202,7 +202,7 @@ def test_planning(share: float, ratio: float) -> None:
     assert (math.log(100) + math.log(7)) / growth == pytest.approx(rule.events_to_detect(share, ratio), rel=1e-5)
 
 
-def test_planning_of_the_reference() -> None:
+def test_planning_of_a_rollout() -> None:
     """At 10 % share, 1 % against 3 % errors: 107 bad events, 8,900 calls; a ratio within the margin is never found."""
     rule = RatioRule()
 

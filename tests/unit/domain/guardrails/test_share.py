@@ -40,7 +40,7 @@ def test_mean_is_one(share: float, units: int) -> None:
     ("planned", "real", "units"), [(0.01, 0.02, 3_600), (0.05, 0.06, 12_000), (0.10, 0.11, 22_000), (0.10, 0.20, 700)]
 )
 def test_wrong_share(planned: float, real: float, units: int) -> None:
-    """A wrong share is found about where the reference of rollouts has it; the right one is not."""
+    """A wrong share is found about where docs/evidence.md has its median, and later; the right one is not."""
     check = ShareCheck(share=planned)
 
     assert check.read(units=units, unified=round(units * real)).tripped
