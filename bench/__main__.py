@@ -17,7 +17,9 @@ SECTIONS = {
     "flips": "From flip to effect",
     "cache_twins": "Unified beside its legacy twin",
     "journal": "The journal and its report",
+    "config_reads": "A setting read, beside os.getenv",
     "env_toolkit": "The environment toolkit, on one core",
+    "guardrails": "Guardrails and verdicts",
 }
 _RESULTS = Path(__file__).parent / "RESULTS.md"
 
