@@ -24,7 +24,7 @@ from starlette.routing import Route
 
 from oms.app.http import JsonResponse
 from oms.app.http_server import address_of, listen
-from oms.app.process import application, run_until_stopped
+from oms.app.process import application, configuration, run_until_stopped
 from oms.domain.phase import Seam
 from oms.domain.stage import Side
 from oms.journal.journal import Journal
@@ -102,8 +102,9 @@ def serve(oms: Oms, listener: socket.socket) -> int:
         # In one write: several processes share this pipe.
         os.write(1, f"pid {os.getpid()} listening on {address_of(listener)}, as told\n".encode())
 
-    app = application(oms, more=(Route("/_probe/{key}", probe),))
-    run_until_stopped(oms, app, listener, ready=say_where, stop_when=lambda stop: None)
+    configured = configuration(oms)
+    app = application(oms, configured, more=(Route("/_probe/{key}", probe),))
+    run_until_stopped(oms, configured, app, listener, ready=say_where, stop_when=lambda stop: None)
     return 0
 
 
