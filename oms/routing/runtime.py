@@ -242,8 +242,8 @@ class Runtime:
         # From where the call was made, not from what is served: of several that hang the first may have tripped it already.
         at = Stage(call.cell.place.stage)
         cap = rollback_target(at, writes=seam.phase.writes) or at
-        if operation.effect is Effect.WRITES and at.rank <= Stage.SHADOW.rank:
-            # One stage down would still write to the side that hangs.
+        if operation.effect is Effect.WRITES:
+            # Every stage above off would still write to the side that hangs; legacy has taken every write so far.
             cap = Stage.OFF
         self.trip(seam.phase, cap, seam=seam.name, operation=operation.name, guard="watchdog", reason=reason)
 

@@ -63,7 +63,7 @@ class Write:
         try:
             began = _clock()
             try:
-                answer = self._answering(*args, **kwargs)
+                answer = self._answer(args, kwargs)
             except BaseException as error:
                 self._first_failed(key, error, _clock() - began)
                 self._state.repairs.settle(self._first, key)
@@ -115,6 +115,16 @@ class Write:
         for side in forgetful:
             await self._state.repairs.asettle(side, key)
         return answer
+
+    def _answer(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Write to the side that answers; where that is unified, a sync write can't be cut and so is watched."""
+        if self._first is Side.LEGACY:
+            return self._answering(*args, **kwargs)
+        token = self._state.hall.enter(self._state, self._operation, self._cell, self._first)
+        try:
+            return self._answering(*args, **kwargs)
+        finally:
+            self._state.hall.leave(token)
 
     # -- the side that follows
 

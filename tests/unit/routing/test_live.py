@@ -339,6 +339,26 @@ def test_hung_second_write_trips(stage: Stage, cap: str) -> None:
     runtime.stop(5)
 
 
+@pytest.mark.parametrize("stage", [Stage.LIVE, Stage.RAMPDOWN])
+def test_hung_first_write_trips(stage: Stage) -> None:
+    """A sync write that hangs in unified, which answers it, takes the phase off in this process: nobody writes there any more."""
+    hung = Hung(2, lambda: cache.set("k", 1))
+    legacy, unified = MapSide(), MapSide()
+    runtime = runtime_with(legacy, unified, stage, AMPLE)
+    cache: Any = runtime.facade(TYPES)
+    unified.before = lambda name, key: hung.hang(None) if name == "set" else None
+    hung.start()
+    until(lambda: runtime.standing()["cache"].tripped, 20)
+    until(lambda: 2 == counts(runtime)["delayed"])
+
+    assert "off" == runtime.standing()["cache"].tripped
+    cache.set("other", 1)
+    assert ({"other": 1}, False) == (legacy.values, "other" in unified.values)
+    hung.finish()
+    assert [] == hung.errors
+    runtime.stop(5)
+
+
 def test_hung_legacy_write_trips_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """Where legacy is the second side and hangs, going back to it would be no help: it is told, and nothing moves."""
     hung = Hung(1, lambda: cache.set("k", 1))
