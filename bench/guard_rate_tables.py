@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.stats import binom
 
 from bench import guard_peers as peers
 from bench.guard_runs import many
@@ -34,6 +35,8 @@ def gate(runs: int, seed: int) -> Table:
         f"Limit 1e-4 at 95 %, polled after every comparison, horizon 1,000,000, {runs:,} runs; then the median of comparisons until READY.",
         ("", "measured", "reference"),
         (
+            ("true rate = limit, enumerated: false READY by Clopper-Pearson", f"{exactly(once, limit, horizon):.2%}", "-"),
+            ("true rate = limit, enumerated: false READY by **RateGate**", f"{exactly(ours, limit, horizon):.2%}", "-"),
             ("true rate = limit: false READY by Clopper-Pearson", percent(opened["once"], runs), "27.7 %"),
             ("true rate = limit: false READY by **RateGate**", percent(opened["ours"], runs), "4.98 %"),
             ("true rate 0.1x the limit", medians[0], "35,575"),
@@ -42,6 +45,24 @@ def gate(runs: int, seed: int) -> Table:
             ("needed with 0 to 5 mismatches", ", ".join(f"{n:,}" for n in ours[:6]), "35,575, 64,939, 85,836, 105,426, 123,893, 141,492"),
         ),
     )  # fmt: skip
+
+
+def exactly(needed: list[int], limit: float, horizon: int) -> float:
+    """Return with what probability a gate ever opens within *horizon* comparisons at a true rate of *limit*; no simulation.
+
+    Args:
+        needed: With how many comparisons it is open at k mismatches. It opens if there are at most k when that number is reached.
+    """
+    counts, at, opened = np.array([1.0]), 0, 0.0
+    for k, n in enumerate(needed):
+        if n > horizon:
+            break
+        more = binom.pmf(np.arange(400), n - at, limit)
+        counts = np.convolve(counts, more)[:400]
+        opened += float(counts[: k + 1].sum())
+        counts[: k + 1] = 0.0
+        at = n
+    return opened
 
 
 def alarm(runs: int, seed: int) -> Table:

@@ -49,7 +49,8 @@ def sticky(runs: int, seed: int) -> Table:
 
 
 def latency(runs: int, seed: int) -> Table:
-    """Slow calls as bad events."""
+    """Slow calls as bad events, in a fifth of the runs, for every slow call of long runs is fed to two guards."""
+    runs = max(20, runs // 5)
     horizon = {"all calls 2x": 60_000, "2 % of calls 12x": 620_000, "no regression": 200_000}
     told = {
         ("all calls 2x", 0.01): "4,032 / 11,923", ("all calls 2x", 0.1): "486 / 1,080", ("all calls 2x", 0.5): "245 / 537",
