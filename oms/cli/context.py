@@ -63,8 +63,16 @@ def switchboard(folders: Folders, *, warn: Callable[[str], None]) -> Switchboard
         audit=Audit(folders.var / "audit.jsonl"),
         lock=folders.var / "flags.lock",
         record=partial(append_flip, folders.var / "journal.db"),
+        unaccepted=partial(_unaccepted, folders.var / "journal.db"),
         changed_at=partial(_changed_at, folders.flags),
     )
+
+
+def _unaccepted(journal: Path, phase: str) -> list[str]:
+    """Ask the journal what speaks against live; only a flip to live waits for this import."""
+    from oms.journal.unaccepted import unaccepted
+
+    return unaccepted(journal, phase)
 
 
 def _changed_at(folder: Path, phase: str) -> float | None:

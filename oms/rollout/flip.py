@@ -10,7 +10,7 @@ from oms.domain.split import Split, Wish
 from oms.rollout.closing import carry_out, conclude, leave_as_it_is, note_refusal
 from oms.rollout.flip_report import FlipReport, Move
 from oms.rollout.lock import exclusive
-from oms.rollout.rules import goes_back, leaves_complete, next_split, objections
+from oms.rollout.rules import goes_back, goes_live, leaves_complete, next_split, objections
 from oms.rollout.switchboard import LOCK_WAIT_S, FlagState, Mandate, Switchboard
 from oms.rollout.wording import missed_by_legacy, state_text, wish_text
 
@@ -63,6 +63,8 @@ def _weigh(board: Switchboard, phase: Phase, state: FlagState, new: Split, *, fo
     """Return the objections that force overrides, or refuse because of them."""
     found = [missed_by_legacy(board, phase)] if leaves_complete(state, new) else []
     found += _objections(board, phase, state, new)
+    if goes_live(state, new) and not phase.rescuable:
+        found += board.unaccepted(phase.name)
     if found and not force:
         raise FlipRefused(
             f"phase {phase.name!r}: {state_text(state)} -> {new}: {'; '.join(found)}; wait, mend it, or --force"

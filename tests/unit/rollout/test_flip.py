@@ -11,7 +11,7 @@ import pytest
 
 from oms.domain.errors import CouldNot, FlipRefused
 from oms.domain.record import Flip
-from oms.domain.split import Split, parse_wish
+from oms.domain.split import Split, Wish, parse_wish
 from oms.domain.stage import Stage
 from oms.rollout import flip as flip_module
 from oms.rollout.audit import AuditOutcome
@@ -271,3 +271,24 @@ def test_mandate_reaches_the_audit(room: Room) -> None:
     assert ("bo", "clean for a day", "off", "dualwrite") == (
         line.flip.who, line.flip.why, line.flip.from_split, line.flip.to_split,
     )  # fmt: skip
+
+
+def test_live_of_a_phase_without_rescue_needs_accepted_divergences(room: Room) -> None:
+    """Where legacy can't stand in, live waits for every divergence to be accepted; force says that it did not."""
+    board = replace(room.board, unaccepted=lambda phase: [f"{phase}: 1 kind of divergence has no accepted rule"])
+    room.stand(Stage.SHADOW, "config")
+
+    with pytest.raises(FlipRefused, match="no accepted rule"):
+        flip(board, PHASES["config"], Wish(Stage.LIVE, 500), ANA, wait_s=0)
+    assert "shadow" == room.stands("config")
+    report = flip(board, PHASES["config"], Wish(Stage.LIVE, 500), replace(ANA, force=True), wait_s=0)
+    assert ("live=5", True) == (room.stands("config"), any("no accepted rule" in each for each in report.warnings))
+
+
+def test_live_of_a_rescuable_phase_does_not_ask(room: Room) -> None:
+    """A cache may go live with divergences that nobody has accepted: legacy rescues."""
+    board = replace(room.board, unaccepted=lambda phase: ["never asked"])
+    room.stand(Stage.SHADOW)
+    flip(board, PHASES["cache"], Wish(Stage.LIVE, 500), ANA, wait_s=0)
+
+    assert "live=5" == room.stands()
