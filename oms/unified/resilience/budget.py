@@ -102,9 +102,10 @@ class UnifiedRetryBudget:
         """Take a token for one retry. Return False, and take none, if there is less than one."""
         with self._lock:
             self._refill_locked()
-            if self._tokens < 1.0:
+            # Ten tenths of a token are a little less than one in binary.
+            if self._tokens < 1.0 - 1e-9:
                 return False
-            self._tokens -= 1.0
+            self._tokens = max(0.0, self._tokens - 1.0)
             self._counts.retries += 1
             return True
 

@@ -126,7 +126,7 @@ def test_pf_04(time: VirtualTime, runner: asyncio.Runner) -> None:
     assert ["setex circuit_breaker:api:state 300 dict"] == client.calls
 
 
-@pytest.mark.filterwarnings("ignore:Call to '.*setex'")  # the client deprecates the call that the old code makes
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the client deprecates the call that the old code makes
 def test_pf_05(
     time: VirtualTime, runner: asyncio.Runner, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -59,13 +59,13 @@ def history_of(error: BaseException) -> RetryHistory | None:
 
 
 def was_retried_since(error: BaseException, began: float) -> bool:
-    """Tell whether a retry gave *error*, or what caused it, up at *began* or later: who tries again then multiplies its attempts."""
+    """Tell whether a retry gave *error*, or what caused it, up after *began*: who tries again then multiplies its attempts."""
     seen: set[int] = set()
     link: BaseException | None = error
     while link is not None and id(link) not in seen:
         history = history_of(link)
         # An older history was left by another call: some libraries raise the same object again and again.
-        if history is not None and history.ended_at >= began:
+        if history is not None and history.ended_at > began:
             return True
         seen.add(id(link))
         link = link.__cause__ or link.__context__
