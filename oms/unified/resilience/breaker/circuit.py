@@ -63,6 +63,8 @@ class Circuit:
         self._successful, self._rejected = Tally(), Tally()
         self._state = CLOSED
         self._generation = 0
+        # The ticket of a closed period, None in any other: what every call looks at first.
+        self._closed_ticket: int | None = 0
         self._open_until = 0.0
         self._successes = 0
         self._serial = 0
@@ -223,6 +225,7 @@ class Circuit:
 
     def _move_locked(self, state: CircuitState, generation: int | None = None) -> None:
         self._generation = self._generation + 1 if generation is None else generation
+        self._closed_ticket = self._generation if state is CLOSED else None
         self._successes = 0
         self._probes.clear()
         self._window.clear()

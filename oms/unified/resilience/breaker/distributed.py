@@ -45,7 +45,7 @@ class DistributedCircuitBreaker(UnifiedCircuitBreaker):
         self.store = BreakerStore(store) if isinstance(store, str) else store
         self._told_successes = 0
         # Not known yet: the first call asks, because no call of a closed breaker would.
-        self._state = cast("CircuitState", _UNKNOWN)
+        self._state, self._closed_ticket = cast("CircuitState", _UNKNOWN), None
 
     @property
     def state(self) -> CircuitState:
@@ -188,7 +188,7 @@ class DistributedCircuitBreaker(UnifiedCircuitBreaker):
 
     def _ticket_locked(self, now: float) -> Ticket | CircuitOpenError:
         if self._state is _UNKNOWN:
-            self._state = CLOSED
+            self._state, self._closed_ticket = CLOSED, self._generation
         return super()._ticket_locked(now)
 
     def _take_locked(self, answer: Answer) -> None:
@@ -238,7 +238,7 @@ class DistributedCircuitBreaker(UnifiedCircuitBreaker):
     def _renew(self) -> None:
         super()._renew()
         # The child's store has no threads and no subscription yet: its first call asks.
-        self._state = cast("CircuitState", _UNKNOWN)
+        self._state, self._closed_ticket = cast("CircuitState", _UNKNOWN), None
 
 
 _UNKNOWN = "unknown"

@@ -3,9 +3,9 @@
 Keys: the breaker's hash (state, generation, end of the open time, successes), its probes (token to end of the lease) and its window
 (calls by tenth). Each answer is [state, generation, ms left open, admitted, ms until a permit].
 
-A move begins a new generation and is published. What comes with another generation than the present one is dropped. Generations are the
-server's time in ms, so that they grow even when the keys were lost; an unknown breaker has the generation of who asks. Nothing stays for
-ever: each write renews the keys' expiry.
+A move begins a new generation and is published. What comes with another generation than the present one is dropped. The first one is 0, later
+ones are the server's time in ms, so that they grow even when the keys were lost; an unknown breaker has the generation of who asks. Nothing
+stays for ever: each write renews the keys' expiry.
 """
 
 SCRIPT = """
@@ -18,8 +18,7 @@ local generation, first, second = tonumber(ARGV[11]), ARGV[12], ARGV[13]
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local stored = redis.call('HMGET', breaker, 'state', 'generation', 'until')
-local state, present, ends = stored[1] or 'closed', tonumber(stored[2]), tonumber(stored[3] or 0)
-if not present then present = generation > 0 and generation or now end
+local state, present, ends = stored[1] or 'closed', tonumber(stored[2] or generation), tonumber(stored[3] or 0)
 
 local function text(number) return string.format('%.0f', number) end
 local function left() if state == 'open' then return math.max(0, ends - now) else return 0 end end
@@ -59,6 +58,11 @@ if operation == 'acquire' then
   end
 elseif operation == 'record' then
   if not stored[1] then store() end
+  if state == 'closed' and generation > present then
+    -- The keys were lost, and somebody who knew less was here first.
+    present = generation
+    store()
+  end
   if state == 'closed' and generation == present then
     local bucket = math.floor(now / (window_ms / 10))
     redis.call('HINCRBY', window, 'f' .. text(bucket), first)

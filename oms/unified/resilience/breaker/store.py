@@ -26,6 +26,8 @@ from oms.unified.resilience.fork import renew_in_child
 
 _LOG = logging.getLogger(__name__)
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 1.0
+_LISTEN_S = 0.25
+"""How often the listening thread looks whether it is still wanted; a message wakes it at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ class BreakerStore:
             threads, self._threads = self._threads, []
         self._inbox.put(None)
         for thread in threads:
-            thread.join(self._poll_s + 2 * self._timeout_s + 1.0)
+            thread.join(2 * self._timeout_s + 1.0)
         self._redis.close()
 
     def _run(self, member: Member, operation: str, generation: int, first: str, second: str) -> Answer:
@@ -187,15 +189,15 @@ class BreakerStore:
         pause_s = _SHORTEST_PAUSE_S
         while not self._is_closed and epoch == self._epoch:
             try:
-                wait_s = pause_s if self._is_lost else max(0.0, poll_at - time.monotonic())
-                item = inbox.get(timeout=wait_s)
+                item = inbox.get(timeout=pause_s if self._is_lost else max(0.0, poll_at - time.monotonic()))
             except queue.Empty:
+                item = None
+            if item is not None:
+                self._answer(*item)
+            elif not self._is_closed:
                 is_back = self._poll()
                 poll_at = time.monotonic() + self._poll_s
                 pause_s = _SHORTEST_PAUSE_S if is_back else min(pause_s * 2, _LONGEST_PAUSE_S)
-                continue
-            if item is not None:
-                self._answer(*item)
 
     def _answer(self, question: Callable[[], Answer], asked: Future[Answer | None]) -> None:
         answer = None
@@ -233,12 +235,15 @@ class BreakerStore:
     def _listen_on(self, epoch: int) -> None:
         while not self._is_closed and epoch == self._epoch:
             try:
-                with cast(Any, self._redis).pubsub(ignore_subscribe_messages=True) as messages:
+                with cast(Any, self._redis).pubsub() as messages:
                     messages.subscribe(self._channel)
                     while not self._is_closed and epoch == self._epoch:
-                        message = messages.get_message(timeout=self._poll_s)
-                        if message is not None:
+                        message = messages.get_message(timeout=_LISTEN_S)
+                        if message is not None and message["type"] == "message":
                             self._hear(message["data"])
+                        elif message is not None:
+                            # Subscribed from now on: what was published before is read.
+                            self._inbox.put(None)
             except (redis.RedisError, OSError, ValueError):
                 # The asking thread finds out for itself, and polls what is missed here.
                 time.sleep(_SHORTEST_PAUSE_S)

@@ -44,7 +44,9 @@ class Upstream:
         return httpx.Response(outcome, headers=self._headers, content=self._body)
 
 
-def using(upstream: Upstream, use: Callable[[ResilientClient], Awaitable[Any]], base_url: str = "http://inside/base") -> Any:
+def using(
+    upstream: Upstream, use: Callable[[ResilientClient], Awaitable[Any]], base_url: str = "http://inside/base"
+) -> Any:
     """Run *use* with a client of *upstream*."""
 
     async def run() -> Any:
@@ -115,7 +117,7 @@ def test_retry_after(time: VirtualTime) -> None:
 
 
 def test_breaker(time: VirtualTime) -> None:
-    """Five failures open the breaker in the middle of a call, and the call ends with its own error (UH-10); an answer of 500 reopens (UH-03)."""
+    """Five failures open it in the middle of a call, which ends with its own error (UH-10); an answer of 500 reopens it (UH-03)."""
     upstream = Upstream(500)
 
     async def scenario(client: ResilientClient) -> list[Any]:
@@ -223,7 +225,11 @@ def test_decoded(time: VirtualTime) -> None:
     upstream = Upstream(200, headers={"Content-Encoding": "gzip"}, body=gzip.compress(b"a" * 1000))
     answer = forward(upstream, "GET", "/api/x")
 
-    assert (1000, "1000", False) == (len(answer.body), answer.headers["content-length"], "content-encoding" in answer.headers)
+    assert (1000, "1000", False) == (
+        len(answer.body),
+        answer.headers["content-length"],
+        "content-encoding" in answer.headers,
+    )
 
 
 def test_headers(time: VirtualTime) -> None:
@@ -236,7 +242,9 @@ def test_headers(time: VirtualTime) -> None:
     assert ("inside", "ada", "1") == tuple(request.headers[name] for name in ("host", "x-user-id", "x-trace"))
 
 
-@pytest.mark.parametrize("path", ["/api//evil.com/x", "/api///evil.com/x", "/api/../../evil.com/x", "/api/http://evil.com/x"])
+@pytest.mark.parametrize(
+    "path", ["/api//evil.com/x", "/api///evil.com/x", "/api/../../evil.com/x", "/api/http://evil.com/x"]
+)
 def test_stays_on_its_host(time: VirtualTime, path: str) -> None:
     """No path leads to another host (GW-09)."""
     upstream = Upstream(200)

@@ -54,7 +54,9 @@ def test_policies(name: str) -> None:
     strategy=st.sampled_from(RetryStrategy),
     seed=st.integers(0, 99),
 )
-def test_delay_bounds(initial: float, cap: float, factor: float, attempt: int, strategy: RetryStrategy, seed: int) -> None:
+def test_delay_bounds(
+    *, initial: float, cap: float, factor: float, attempt: int, strategy: RetryStrategy, seed: int
+) -> None:
     """Every wait lies in the jitter band of its nominal one, at least 0 and never above the cap; no attempt is too late to be counted."""
     policy = RetryPolicy("p", "", 3, initial, cap, factor, strategy=strategy)
     nominal = policy.nominal_delay(attempt)
