@@ -153,7 +153,7 @@ def _closed_over_redis(server: RedisServer) -> list[Line]:
 
 
 def _across_processes(server: RedisServer) -> list[Line]:
-    config = {"failure_threshold": 1, "timeout": 0.1, "success_threshold": 1}
+    config = {"failure_threshold": 1, "failure_ratio": 0, "timeout": 0.1, "success_threshold": 1}
     took, probes = [], []
     with ExitStack() as stack:
         processes = [stack.enter_context(BreakerProcess(server.url, **config)) for _ in range(PROCESSES)]

@@ -155,7 +155,7 @@ def test_probe_fails(redis_server: RedisServer, replica: Any) -> None:
     with pytest.raises(KeyboardInterrupt):
         first.call(interrupted)
     assert until(lambda: second.state is HALF_OPEN)
-    fail(second)
+    fail_when_admitted(second)
 
     assert OPEN is second.state
     assert until(lambda: first.state is OPEN)
@@ -535,7 +535,7 @@ def eight(redis_server: RedisServer) -> Iterator[Callable[..., list[BreakerProce
 
 def test_eight_processes_hear(eight: Any) -> None:
     """A breaker that opens in one process is open in all eight within 50 ms."""
-    processes = eight(failure_threshold=1)
+    processes = eight(failure_ratio=0, failure_threshold=1)
     for process in processes[1:]:
         process.tell("await open")
     began = time.monotonic()
@@ -550,7 +550,7 @@ def test_eight_processes_hear(eight: Any) -> None:
 @pytest.mark.parametrize("permits", [1, 3])
 def test_one_probe_a_permit(eight: Any, permits: int) -> None:
     """Of eight processes that call a half-open breaker at once, exactly as many get through as there are permits, round after round."""
-    processes = eight(failure_threshold=1, timeout=0.2, half_open_permits=permits, success_threshold=permits)
+    processes = eight(failure_ratio=0, failure_threshold=1, timeout=0.2, half_open_permits=permits, success_threshold=permits)
     for _ in range(3):
         assert "failed" == processes[0].ask("fail")
         for process in processes:
@@ -572,7 +572,7 @@ def test_one_probe_a_permit(eight: Any, permits: int) -> None:
 
 def test_killed_prober(eight: Any) -> None:
     """A process that is killed in the middle of its probe gives its permit back after the lease."""
-    processes = eight(failure_threshold=1, timeout=0.05, success_threshold=1, probe_lease=0.3)
+    processes = eight(failure_ratio=0, failure_threshold=1, timeout=0.05, success_threshold=1, probe_lease=0.3)
     processes[0].ask("fail")
     processes[1].ask("await open")
     is_over = time.monotonic() + 0.06
