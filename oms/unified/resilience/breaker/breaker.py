@@ -47,7 +47,8 @@ class UnifiedCircuitBreaker(Circuit):
         code = getattr(function, "__code__", None)
         if code is None or code.co_flags & _SPECIAL:
             check_kind("breaker:", function, wants_async=False)
-        return cast("R", self._call(function, *args, **kwargs))
+        result: R = self._call(function, *args, **kwargs)
+        return result
 
     async def acall(self, function: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs) -> R:
         """Return what the async *function* returns, and remember how it ended.
@@ -59,7 +60,8 @@ class UnifiedCircuitBreaker(Circuit):
         code = getattr(function, "__code__", None)
         if code is None or not code.co_flags & _COROUTINE:
             check_kind("breaker:", function, wants_async=True)
-        return cast("R", await self._acall(function, *args, **kwargs))
+        result: R = await self._acall(function, *args, **kwargs)
+        return result
 
     def wrap(self, function: Callable[P, R]) -> Callable[P, R]:
         """Return *function* behind this breaker; async stays async. What a plain function returns to be awaited counts when that ends.
