@@ -16,6 +16,7 @@ SECTIONS = {
     "shadow": "What a shadow costs the caller",
     "flips": "From flip to effect",
     "cache_twins": "Unified beside its legacy twin",
+    "resilience": "Retries and breakers beside their peers and legacy twins",
     "journal": "The journal and its report",
     "config_reads": "A setting read, beside os.getenv",
     "env_toolkit": "The environment toolkit, on one core",

@@ -5,5 +5,16 @@ from oms.testing.contract import KnownException, contract
 from oms.testing.journal import MemoryJournal
 from oms.testing.stages import fixed_stage
 from oms.testing.vantage import Sides, Vantage, vantages
+from oms.testing.virtual_time import VirtualTime
 
-__all__ = ["FakeClock", "KnownException", "MemoryJournal", "Sides", "Vantage", "contract", "fixed_stage", "vantages"]
+__all__ = [
+    "FakeClock",
+    "KnownException",
+    "MemoryJournal",
+    "Sides",
+    "Vantage",
+    "VirtualTime",
+    "contract",
+    "fixed_stage",
+    "vantages",
+]

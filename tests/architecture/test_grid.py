@@ -65,6 +65,8 @@ BESIDE = {
     ("oms/seams/<phase>.py", "known"),
     # The settings of the oms command itself, which are read directly and never routed.
     ("oms/unified/<phase>/", "config"),
+    # Its wings stand before its phase begins: seams, adapter, contract, shadow and pages come together with its binding.
+    ("oms/unified/<phase>/", "resilience"),
 }
 """Names that stand in a column beside the phases that have begun, and why."""
 

@@ -1,0 +1,1 @@
+"""Protection that several services share."""

@@ -1,0 +1,1 @@
+"""Small things that every service of the monolith imports."""

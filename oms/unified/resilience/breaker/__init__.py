@@ -1,0 +1,1 @@
+"""Circuit breakers: one for a process, one for all processes that share a Redis."""
