@@ -45,7 +45,7 @@ def named() -> Iterator[tuple[str, str]]:
 
 def _observed(side: object, name: str, site: str) -> Returned | Raised:
     try:
-        return Returned(side.read(name, site))  # type: ignore[attr-defined]  # a side of the port
+        return Returned(side.read(name, site))  # a side of the port
     except Exception as error:
         return Raised(StandIn(type(error).__qualname__))
 

@@ -156,7 +156,7 @@ class SlowEqual:
             pass
         return True
 
-    __hash__ = None  # type: ignore[assignment]  # as classes with __eq__ have it
+    __hash__ = None  # as classes with __eq__ have it
 
 
 def slow(value: Any) -> Any:

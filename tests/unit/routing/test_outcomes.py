@@ -231,7 +231,7 @@ class BadEqual:
     def __eq__(self, other: object) -> bool:
         raise self.error
 
-    __hash__ = None  # type: ignore[assignment]  # as classes with __eq__ have it
+    __hash__ = None  # as classes with __eq__ have it
 
 
 class ExitEqual(BadEqual):
@@ -255,7 +255,7 @@ class Ambiguous:
     def __bool__(self) -> bool:
         raise ValueError("the truth value of an array is ambiguous")
 
-    __hash__ = None  # type: ignore[assignment]  # as classes with __eq__ have it
+    __hash__ = None  # as classes with __eq__ have it
 
 
 class BadLength(list[int]):

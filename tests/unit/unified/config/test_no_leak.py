@@ -107,7 +107,7 @@ def test_groups_show_no_value(good: dict[str, str]) -> None:
     shown = f"{group} {group!r}" + repr(group.model_dump()) + repr(pickle.dumps(group))
 
     assert [] == [name for name, text in good.items() if text in shown]
-    assert good["JWT_SECRET"] == group.JWT_SECRET.reveal()  # type: ignore[union-attr]  # it is set
+    assert good["JWT_SECRET"] == group.JWT_SECRET.reveal()  # it is set
 
 
 def test_copies_of_a_secret() -> None:

@@ -51,7 +51,7 @@ def test_no_security_variable_has_a_default() -> None:
     assert [] == [name for group, name in security if group.model_fields[name].get_default() is not None]
     assert "default" not in inspect.signature(security_var).parameters
     with pytest.raises(TypeError):
-        security_var(default="x")  # type: ignore[call-arg]  # that it cannot be given is the test
+        security_var(default="x")  # that it cannot be given is the test
 
 
 def test_a_default_cannot_be_smuggled_in() -> None:

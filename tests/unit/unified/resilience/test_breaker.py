@@ -204,7 +204,7 @@ def test_wrong_arguments(time: VirtualTime) -> None:
         pass
 
     with pytest.raises(TypeError):
-        asyncio.run(breaker.acall(act, "too much"))  # type: ignore[call-arg]
+        asyncio.run(breaker.acall(act, "too much"))
 
     assert (CircuitState.OPEN, 1) == (breaker.state, breaker.counts.failures)
 
@@ -395,7 +395,7 @@ def test_listener_that_fails(make: Make) -> None:
             face.breaker.counts  # noqa: B018 - takes the breaker's lock
             raise RuntimeError
 
-        before_call = success = failure = state_change  # type: ignore[assignment]
+        before_call = success = failure = state_change
 
     face = make(failure_threshold=1)
     face.breaker.add_listener(Bad())

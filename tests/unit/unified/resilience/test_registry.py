@@ -118,5 +118,5 @@ def points(reader: InMemoryMetricReader) -> dict[tuple[str, str], float]:
                 for point in metric.data.data_points:
                     assert point.attributes is not None
                     labels = {k: v for k, v in point.attributes.items() if k not in ("dependency", "breaker")}
-                    found[metric.name, str(next(iter(labels.values()), ""))] = point.value  # type: ignore[union-attr]
+                    found[metric.name, str(next(iter(labels.values()), ""))] = point.value
     return found

@@ -460,7 +460,7 @@ def test_generators() -> None:
 def test_without_parentheses() -> None:
     """`@with_retry` without parentheses says what to write."""
     with pytest.raises(MisuseError, match=r"write @with_retry\(\)"):
-        with_retry(lambda: None)  # type: ignore[arg-type]
+        with_retry(lambda: None)
 
 
 def test_wrong_kind(scripted: Make) -> None:
