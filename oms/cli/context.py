@@ -42,7 +42,10 @@ def wants_colour(stream: TextIO) -> bool:
 
 
 def switchboard(folders: Folders, *, warn: Callable[[str], None]) -> Switchboard:
-    """Return what a flip touches, over *folders*; *warn* is told of a flag that was written but is not known to be on disk."""
+    """Return what a flip touches, over *folders*.
+
+    *warn* is told of a folder for flags that is not there, and of a flag that was written but is not known to be on disk.
+    """
     from oms.flagging.files import FlagFiles
     from oms.journal.flips import append_flip
     from oms.journal.run_folder import read_processes
@@ -50,6 +53,8 @@ def switchboard(folders: Folders, *, warn: Callable[[str], None]) -> Switchboard
     from oms.rollout.switchboard import Switchboard
     from oms.seams import PHASES
 
+    if not folders.flags.is_dir():
+        warn(f"{folders.flags}: found no folder, wanted the one with the flag files; is --flags right?")
     return Switchboard(
         phases=PHASES,
         flags=FlagFiles(folders.flags, PHASES, report=warn),
@@ -58,8 +63,16 @@ def switchboard(folders: Folders, *, warn: Callable[[str], None]) -> Switchboard
         audit=Audit(folders.var / "audit.jsonl"),
         lock=folders.var / "flags.lock",
         record=partial(append_flip, folders.var / "journal.db"),
+        unaccepted=partial(_unaccepted, folders.var / "journal.db"),
         changed_at=partial(_changed_at, folders.flags),
     )
+
+
+def _unaccepted(journal: Path, phase: str) -> list[str]:
+    """Ask the journal what speaks against live; only a flip to live waits for this import."""
+    from oms.journal.unaccepted import unaccepted
+
+    return unaccepted(journal, phase)
 
 
 def _changed_at(folder: Path, phase: str) -> float | None:

@@ -1,4 +1,4 @@
-"""What an exit code of oms means (design, section 9)."""
+"""What an exit code of oms means ; the end of docs/rollout.md tells the same."""
 
 from __future__ import annotations
 

@@ -32,7 +32,8 @@ class Output:
         if self.as_json:
             self.result({"schema": 1, "error": one_line(text)})
         else:
-            self.stderr.write(f"oms: {one_line(text)}\n")
+            said = one_line(text)
+            self.stderr.write(f"{said}\n" if said.startswith(("oms: ", "oms ")) else f"oms: {said}\n")
 
 
 def one_line(text: str) -> str:

@@ -65,7 +65,10 @@ def unknown_arguments(parser: Parser, rest: list[str]) -> BadInput:
     option = next((word for word in rest if word.startswith("-")), None)
     if option is None:
         return BadInput(parser.prog, found=f"{rest[0]!r} too much", wanted=parser.wanted)
-    return unknown_word(parser.prog, option.partition("=")[0], parser.options())
+    name = option.partition("=")[0]
+    if name in parser.options():
+        return BadInput(parser.prog, found=f"{name} before the command", wanted=parser.wanted)
+    return unknown_word(parser.prog, name, parser.options())
 
 
 def phase_name(text: str) -> str:

@@ -34,7 +34,7 @@ def wants_colour(environment: Mapping[str, str], *, is_terminal: bool) -> bool:
 
 
 def _lines(data: ReportData, colour: bool) -> Iterator[str]:
-    yield f"oms report  {utc(data.since)} to {utc(data.until)}"
+    yield "oms report" if data.since is None else f"oms report  {utc(data.since)} to {utc(data.until)}"
     yield from _wrapped(f"journal {data.journal}, read {utc(data.made_at)}", "  ")
     if not data.phases:
         yield "  nothing was counted: no routed call in this time"

@@ -10,12 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from oms.domain.split import percent_text
-from oms.domain.stage import after
+from oms.domain.stage import Stage, after
 from oms.rollout.status import PhaseStatus, ProcessStatus, StatusReport
 from oms.rollout.wording import age_text, clock_text
 
 WIDTH = 100
 
+# Percent: the first step to live that the screen proposes, because unified has answered nobody before it.
+_FIRST_SHARE = 5
 _STYLES = {"ok": "green", "!": "yellow", "x": "bold red"}
 
 
@@ -68,7 +70,9 @@ def next_commands(status: PhaseStatus) -> list[str]:
         if len(status.now.stages) == 1
         else status.now.most_advanced
     )
-    forward = [f"oms flip {name} {on.value} --why TEXT"] if on is not None and glyph == "ok" else []
+    begins = on is Stage.LIVE and len(status.now.stages) == 1
+    share = f"={_FIRST_SHARE}" if begins else ""
+    forward = [f"oms flip {name} {on.value}{share} --why TEXT"] if on is not None and glyph == "ok" else []
     back = [] if status.now.most_advanced.rank == 0 else [f"oms rollback {name}"]
     return forward + back
 
@@ -157,7 +161,7 @@ def _about(status: PhaseStatus) -> Iterator[tuple[str, str]]:
         yield "why", f"{status.now.problem}"
         yield (
             "why",
-            f"{name}: {word} ({status.now.text}) is served until that is mended; oms rollback {name} writes a good file",
+            f"{name}: {word} ({status.now.text}) is served until that is mended",
         )
     if status.tripped:
         pids = ", ".join(map(str, status.tripped_in))

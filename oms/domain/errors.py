@@ -1,4 +1,4 @@
-"""Every error that oms raises.
+"""Every error that oms raises, but for those of the unified modules, which draw trees of their own: ``oms/unified/cache/errors.py``.
 
 ::
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 _SUB_BITS = 3
 BUCKETS = 40 << _SUB_BITS
@@ -41,3 +41,18 @@ def quantile_ns(counts: Mapping[int, int], q: float) -> int | None:
         if seen >= wanted:
             return upper_ns(bucket)
     return upper_ns(max(counts))
+
+
+def count_above(counts: Mapping[int, int], duration_ns: int) -> int:
+    """Return how many durations are above *duration_ns*: exactly, if it is the end of a bucket; else its own bucket is left out."""
+    last = bucket_of(duration_ns)
+    return sum(count for bucket, count in counts.items() if bucket > last)
+
+
+def merged(histograms: Iterable[Mapping[int, int]]) -> dict[int, int]:
+    """Return the histogram of all samples of *histograms*; the order does not matter."""
+    sums: dict[int, int] = {}
+    for counts in histograms:
+        for bucket, count in counts.items():
+            sums[bucket] = sums.get(bucket, 0) + count
+    return sums

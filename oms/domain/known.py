@@ -29,7 +29,7 @@ class KnownDivergence:
     """A rule: this operation may differ in this way, for this reason, until this day.
 
     Attributes:
-        id: The quirk's id in the legacy reference, ``TC-01``.
+        id: The quirk's id in the migration guide, ``TC-01``.
         seam, operation: Where it holds: ``cache.types``, ``get``; a shell pattern such as ``cache.*`` may stand for several.
         kind, path: The difference's kind and folded path; shell patterns, so ``*`` covers every path.
         when: Name of the predicate that must hold too.

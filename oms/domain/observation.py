@@ -85,6 +85,7 @@ class Facts:
         write: Arguments of that write other than key and value, by name (``ttl``), or of this call when it is a write itself.
         keys_written: How many distinct keys were written, and not removed, on both sides since they were last emptied.
         fuller: The side that holds further keys, of the time before the other one was emptied; None if neither does.
+        named: What the call names by the parameters that its port calls names, ``IAM_TIMEOUT@core/iam.py``; empty if there are none.
     """
 
     operation: str
@@ -96,6 +97,7 @@ class Facts:
     write: tuple[tuple[str, object], ...] = ()
     keys_written: int = 0
     fuller: Side | None = None
+    named: str = ""
 
     def written_with(self, name: str) -> object:
         """Return an argument of the key's last write, None if it is not known."""

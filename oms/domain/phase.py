@@ -36,6 +36,8 @@ class Operation:
         deadline_s: How long the side beside may take, in seconds; also how long an async unified read may take in live.
         errors: Fields of an exception class, by class name, that belong to the answer; other exceptions compare by class only.
         values: Paths of fields whose values may stand in a divergence sample. Everything else is shown as type, length and keyed hash.
+        named_by: Parameters whose values are names out of the code, never data: joined by ``@`` they begin the path of each difference, so
+            that every one of these names has fingerprints and rules of its own.
         signature: The method's signature without ``self``.
         is_async: An ``async def`` that returns (not an async generator).
     """
@@ -50,6 +52,7 @@ class Operation:
     values: frozenset[str] = frozenset()
     signature: inspect.Signature = field(default_factory=inspect.Signature, compare=False)
     is_async: bool = False
+    named_by: tuple[str, ...] = ()
 
 
 @overload
@@ -62,6 +65,7 @@ def reads(
     deadline_s: float = ...,
     errors: Mapping[str, tuple[str, ...]] = ...,
     values: frozenset[str] = ...,
+    named_by: tuple[str, ...] = ...,
 ) -> Callable[[F], F]: ...
 def reads(
     function: F | None = None,
@@ -71,11 +75,13 @@ def reads(
     deadline_s: float = 1.0,
     errors: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     values: frozenset[str] = frozenset(),
+    named_by: tuple[str, ...] = (),
 ) -> Any:
     """Mark a method that may run twice. See :class:`Operation` for the parameters; *key* defaults to the key of the port's writes."""
-    return _mark(
-        function, Operation(Effect.READS, key=key, rescue=rescue, deadline_s=deadline_s, errors=errors, values=values)
+    operation = Operation(
+        Effect.READS, key=key, rescue=rescue, deadline_s=deadline_s, errors=errors, values=values, named_by=named_by
     )
+    return _mark(function, operation)
 
 
 @overload
@@ -223,6 +229,12 @@ class Seam(Generic[P, A]):
                 f"{port.__name__}.{name}() has no parameter {mark.key!r}, which its mark calls the key",
                 method=name,
                 parameter=mark.key,
+            )
+        if strangers := [each for each in mark.named_by if each not in {parameter.name for parameter in parameters}]:
+            raise self.fault(
+                f"{port.__name__}.{name}() has no parameter {strangers[0]!r}, by which its mark names a difference",
+                method=name,
+                parameter=strangers[0],
             )
         if mark.effect is Effect.WRITES and not self.phase.writes:
             raise self.fault(f"{port.__name__}.{name}() writes, but the phase is declared without writes", method=name)

@@ -87,7 +87,7 @@ _COURSES[Effect.EFFECTS] = _COURSES[Effect.READS]
 
 
 def course_for(stage: Stage, effect: Effect) -> Course:
-    """Return who answers and who runs beside at *stage* (design, section 4)."""
+    """Return who answers and who runs beside at *stage* (docs/glossary.md, stage)."""
     return _COURSES[effect][stage]
 
 

@@ -80,7 +80,7 @@ class FlagFiles:
     def signature(self, phase: str) -> Signature | None:
         """Return the signature of the file, links followed; None if there is none to be had."""
         try:
-            found = os.stat(self._paths[phase])  # noqa: PTH116
+            found = os.stat(self._paths[phase])  # noqa: PTH116 - a Path costs more than the call
         except OSError:
             return None
         return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size, found.st_ctime_ns
@@ -114,8 +114,9 @@ class FlagFiles:
         try:
             content = _read(path)
         except OSError as error:
+            found = "no file" if isinstance(error, FileNotFoundError) else error.strerror or error
             raise CouldNot(
-                f"{path}: found {error.strerror or error}, wanted a flag file; put it back, or write one with oms rollback {phase}"
+                f"{path}: found {found}, wanted a flag file; put it back, or write one with oms rollback {phase}"
             ) from error
         if len(content) > MAX_BYTES:
             raise Place(str(path)).invalid(

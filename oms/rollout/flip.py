@@ -10,7 +10,7 @@ from oms.domain.split import Split, Wish
 from oms.rollout.closing import carry_out, conclude, leave_as_it_is, note_refusal
 from oms.rollout.flip_report import FlipReport, Move
 from oms.rollout.lock import exclusive
-from oms.rollout.rules import goes_back, leaves_complete, next_split, objections
+from oms.rollout.rules import goes_back, goes_live, leaves_complete, next_split, objections
 from oms.rollout.switchboard import LOCK_WAIT_S, FlagState, Mandate, Switchboard
 from oms.rollout.wording import missed_by_legacy, state_text, wish_text
 
@@ -30,7 +30,7 @@ def flip(
         based_on: Digest of the flag that somebody looked at before deciding; None for the flag as it is at this call.
 
     Raises:
-        FlipRefused: if the rules of design section 4 forbid it now; the refusal is in the audit.
+        FlipRefused: if the rules of docs/rollout.md forbid it now; the refusal is in the audit.
         CouldNot: if the lock, the flag or the audit cannot be had; nothing has changed then.
     """
     seen = based_on or ""
@@ -63,6 +63,8 @@ def _weigh(board: Switchboard, phase: Phase, state: FlagState, new: Split, *, fo
     """Return the objections that force overrides, or refuse because of them."""
     found = [missed_by_legacy(board, phase)] if leaves_complete(state, new) else []
     found += _objections(board, phase, state, new)
+    if goes_live(state, new) and not phase.rescuable:
+        found += board.unaccepted(phase.name)
     if found and not force:
         raise FlipRefused(
             f"phase {phase.name!r}: {state_text(state)} -> {new}: {'; '.join(found)}; wait, mend it, or --force"
@@ -90,7 +92,8 @@ def _present(board: Switchboard, phase: Phase) -> FlagState:
     try:
         return board.flags.read(phase.name)
     except FlagFileInvalid as error:
-        raise FlipRefused(f"{error}; oms rollback {phase.name} writes a good one") from error
+        way_back = f"oms rollback {phase.name}"
+        raise FlipRefused(f"{error}" if way_back in error.mend else f"{error}; {way_back} writes a good one") from error
 
 
 def _note_refusal(board: Switchboard, phase: Phase, wish: Wish, mandate: Mandate, why_not: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,13 +18,19 @@ class Interrupt:
 
 @contextmanager
 def held_back() -> Iterator[Interrupt]:
-    """Hold back Ctrl-C until the block has ended, and tell of it there instead of raising."""
+    """Hold back Ctrl-C until the block has ended, and tell of it there instead of raising.
+
+    By a handler and not by a signal mask: a mask holds for one thread, and the kernel gives the signal to another one of the process.
+    """
     interrupt = Interrupt()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    if threading.current_thread() is not threading.main_thread() or not callable(signal.getsignal(signal.SIGINT)):
+        # Ctrl-C raises in the main thread alone, and nowhere while it is ignored.
+        yield interrupt
+        return
+    heard: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
     try:
         yield interrupt
     finally:
-        if signal.SIGINT not in before and signal.SIGINT in signal.sigpending():
-            signal.sigwait({signal.SIGINT})
-            interrupt.came = True
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, before)
+        interrupt.came = bool(heard)

@@ -20,13 +20,15 @@ from oms.rollout.wording import missed_by_legacy
 def rollback(
     board: Switchboard, phase: Phase, mandate: Mandate, *, to: Stage | None = None, wait_s: float = 5.0
 ) -> FlipReport:
-    """Take *phase* back to *to*, or to where a rollback from its most advanced stage goes (design, section 4).
+    """Take *phase* back to *to*, or to where a rollback from its most advanced stage goes (docs/rollout.md).
 
     Raises:
         BadInput: if *to* is not below where the phase stands.
         FlipRefused: if the phase is complete and nobody forces it.
         CouldNot: if the flag cannot be written.
     """
+    # A wish that cannot be is bad input, and that touches nothing, the lock included.
+    goal_of(present(board, phase), phase, to)
     with _lock_if_possible(board) as warnings:
         move = _take_back(board, phase, mandate, to, warnings)
     return conclude(board, move, mandate, wait_s=wait_s)

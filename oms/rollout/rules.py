@@ -40,6 +40,12 @@ def goes_back(state: FlagState, new: Split) -> bool:
     return all(new.most_advanced.rank <= stage.rank for stage in state.decision.stages)
 
 
+def goes_live(state: FlagState, new: Split) -> bool:
+    """Tell whether *new* has unified answer callers that legacy answers by *state*."""
+    answers = [stage for stage in state.decision.stages if stage.rank >= Stage.LIVE.rank]
+    return new.most_advanced.rank >= Stage.LIVE.rank and not (answers and goes_back(state, new))
+
+
 def leaves_complete(state: FlagState, new: Split) -> bool:
     """Tell whether callers leave complete, where legacy was not written to."""
     share = state.split.share(Stage.COMPLETE) if state.split else WHOLE * (Stage.COMPLETE in state.decision.stages)

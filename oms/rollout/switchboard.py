@@ -73,6 +73,10 @@ def _age_unknown(phase: str) -> float | None:
     return None
 
 
+def _all_accepted(phase: str) -> Sequence[str]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Switchboard:
     """Everything a flip touches.
@@ -85,6 +89,7 @@ class Switchboard:
         audit: The diary of flips.
         lock: The file that one flip at a time locks.
         record: Told of each flip once it stands, besides the audit; may raise ``CouldNot`` or ``OSError``.
+        unaccepted: What speaks against live for a phase that legacy can't rescue, one sentence each.
         changed_at: When the flag of a phase was last replaced, Unix time in seconds, None if that is not known.
         clock: Unix time in seconds.
     """
@@ -96,6 +101,7 @@ class Switchboard:
     audit: Audit
     lock: Path
     record: Callable[[Flip], None] = field(default=_keep_nowhere)
+    unaccepted: Callable[[str], Sequence[str]] = field(default=_all_accepted)
     changed_at: Callable[[str], float | None] = field(default=_age_unknown)
     clock: Callable[[], float] = field(default=time.time)
 

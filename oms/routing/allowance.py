@@ -6,7 +6,7 @@ import threading
 import time
 
 DEFAULT_SHARE = 0.10
-"""Share of one core. Above it reads are sampled out, never slowed down (design, section 5)."""
+"""Share of one core. Above it reads are sampled out, never slowed down."""
 
 
 class CpuAllowance:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 import time
 from contextvars import Context
@@ -55,10 +56,12 @@ class AsyncLane:
     def abandon(self) -> int:
         """Count what can't be run any more as dropped, and drop whatever comes from now on; return how many."""
         lost = self._waiting.close()
-        for job in list(self._running.values()):
+        for task, job in list(self._running.items()):
             if not job.is_concluded:
                 job.count(Outcome.DROPPED)
                 lost += 1
+            if self._loop.is_closed():
+                _throw_away(task)
         return lost
 
     def pause(self) -> None:
@@ -155,6 +158,13 @@ class AsyncLane:
         else:
             job.candidate_ns = time.perf_counter_ns() - began
             job.candidate = Returned(value)
+
+
+def _throw_away(task: asyncio.Task[None]) -> None:
+    """End what its loop was closed upon before it could begin, else Python warns of a coroutine that nobody awaited."""
+    coroutine = task.get_coro()
+    if inspect.iscoroutine(coroutine) and inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+        coroutine.close()
 
 
 class AsyncLanes:

@@ -146,9 +146,9 @@ def _check_forget(binding: Binding, side: Side, implementation: object) -> None:
         return
     for name in needed_forgets(binding):
         method = getattr(implementation, name, None)
-        is_fit = callable(method) and inspect.iscoroutinefunction(method) is (name == "aforget")
-        if not is_fit or not _takes_one(method):
-            kind = "an async" if name == "aforget" else "a sync"
+        is_async = name == "aforget"
+        if not callable(method) or inspect.iscoroutinefunction(method) is not is_async or not _takes_one(method):
+            kind = "an async" if is_async else "a sync"
             raise binding.seam.fault(
                 f"{type(implementation).__name__} has no {name}(key), wanted {kind} method that makes a key a miss (None: every key)",
                 side=side,

@@ -108,13 +108,13 @@ class Bound:
                 self._store_locked(self._epochs)
 
     def _owe_what_was_missed(self, possible: frozenset[Stage], present: frozenset[Stage]) -> None:
-        """A side that some writes passed by, and none will from now on, forgets everything before it is used again."""
+        """A side that writes passed by forgets everything before it is used again: when it comes into use, and when none passes it by."""
         binding = self.state.binding
         if not binding.has_keys:
             return
-        covered = _covered(possible, present)
-        if self.state.possible:
-            missed = covered - self._covered
+        covered, used = _covered(possible, present), _used(possible)
+        if before := self.state.possible:
+            missed = (covered - self._covered) | (used - _used(before))
         else:
             # At start what a process holds is empty. What is shared may be of a time when it was left out.
             is_first_write = present == {Stage.DUALWRITE}
@@ -122,6 +122,11 @@ class Bound:
         for side in missed:
             self.state.keys.owe(side, EVERYTHING)
         self._covered = covered
+
+
+def _used(possible: frozenset[Stage]) -> frozenset[Side]:
+    """Return the sides that some write reaches, and some read may: untracked writes pass by the others."""
+    return frozenset(side for stage in possible for side in written_sides(stage))
 
 
 def _covered(possible: frozenset[Stage], present: frozenset[Stage]) -> frozenset[Side]:

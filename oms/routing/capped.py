@@ -1,14 +1,16 @@
-"""A decision that a guard of this process has capped."""
+"""What a guard of this process holds down: phases whose flag stands higher than the process serves."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from oms.domain.decision import PhaseDecision
+from oms.domain.decision import DecisionTable, PhaseDecision
+from oms.domain.phase import Phase
 from oms.domain.scope import EvaluationContext
 from oms.domain.split import Split
 from oms.domain.stage import Stage
-from oms.routing.epoch import lower
+from oms.routing.epoch import Epoch, lower
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +53,38 @@ class CappedDecision:
 def highest(decision: PhaseDecision) -> Stage:
     """Return the most advanced stage that *decision* can return."""
     return max(decision.stages, key=lambda stage: stage.rank)
+
+
+class Caps:
+    """The phases that tripped in this process, each with the stage that it must not be served above. A cap is a latch."""
+
+    def __init__(self) -> None:
+        self._caps: dict[str, Stage] = {}
+
+    def get(self, phase: Phase) -> Stage | None:
+        """Return the cap of *phase*, None if it has not tripped."""
+        return self._caps.get(phase.name)
+
+    def hold(self, phase: Phase, cap: Stage) -> None:
+        """Serve *phase* at *cap* at most from now on."""
+        self._caps[phase.name] = cap
+
+    def let_go(self, table: DecisionTable, phases: Iterable[Phase]) -> list[Phase]:
+        """Forget the caps that *table* stands at or below by itself, and return their phases: the flag has caught up with the guard."""
+        epoch = Epoch(table)
+        caught_up = [
+            phase
+            for phase in phases
+            if (cap := self.get(phase)) is not None and highest(epoch.decision(phase)).rank <= cap.rank
+        ]
+        for phase in caught_up:
+            del self._caps[phase.name]
+        return caught_up
+
+    def over(self, table: DecisionTable, phases: Iterable[Phase]) -> DecisionTable:
+        """Return *table* as this process serves it."""
+        epoch, capped = Epoch(table), dict(table.phases)
+        for phase in phases:
+            if (cap := self.get(phase)) is not None:
+                capped[phase.name] = CappedDecision(epoch.decision(phase), cap)
+        return DecisionTable(capped)

@@ -30,10 +30,22 @@ class Job:
         written: Of a write: its own arguments other than key and value.
     """
 
-    __slots__ = (
-        "arguments", "began_s", "candidate", "candidate_ns", "cell", "context", "control", "control_ns", "enqueued_s", "fault",
-        "is_concluded", "is_judged_by_guard", "key", "observation", "operation", "size", "stage", "stamp", "state", "written",
-    )  # fmt: skip
+    # Defaults on the class: a job is made for every shadowed call, and most of these stay as they are.
+    key: str | None = None
+    stamp = 0
+    began_s = 0.0
+    enqueued_s = 0.0
+    arguments: object = None
+    context: Context | None = None
+    observation: Observation = Returned(None)
+    control_ns = 0
+    candidate: Observation | None = None
+    candidate_ns: int | None = None
+    fault: Uncomparable | None = None
+    size = 0
+    is_concluded = False
+    is_judged_by_guard = False
+    written: tuple[tuple[str, object], ...] = ()
 
     def __init__(self, state: SeamState, operation: Operation, cell: Cell, stage: Stage, control: Side) -> None:
         self.state = state
@@ -41,21 +53,6 @@ class Job:
         self.cell = cell
         self.stage = stage
         self.control = control
-        self.key: str | None = None
-        self.stamp = 0
-        self.began_s = 0.0
-        self.enqueued_s = 0.0
-        self.arguments: object = None
-        self.context: Context | None = None
-        self.observation: Observation = Returned(None)
-        self.control_ns = 0
-        self.candidate: Observation | None = None
-        self.candidate_ns: int | None = None
-        self.fault: Uncomparable | None = None
-        self.size = 0
-        self.is_concluded = False
-        self.is_judged_by_guard = False
-        self.written: tuple[tuple[str, object], ...] = ()
 
     @property
     def needs_candidate(self) -> bool:
@@ -117,7 +114,17 @@ class Job:
             write=arguments,
             keys_written=keys.keys_written,
             fuller=keys.fuller,
+            named=self._named(),
         )
+
+    def _named(self) -> str:
+        """Return the names that the call gave, in the order in which the port declares them."""
+        if not self.operation.named_by:
+            return ""
+        args, kwargs = opened(self.arguments)
+        places = {name: place for place, name in enumerate(self.operation.signature.parameters)}
+        given = (kwargs[name] if name in kwargs else args[places[name]] for name in self.operation.named_by)
+        return "@".join(map(str, given))
 
 
 def _opened(observation: Observation) -> Observation:

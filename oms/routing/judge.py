@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from oms.domain.comparison import Difference, are_both_empty, compare
@@ -51,7 +51,10 @@ class Judge:
         if not differences:
             return Verdict(Outcome.MATCHED, is_empty=are_both_empty(legacy, unified))
         # A rule is about one quirk, a tolerance about any call: what somebody named is not passed off as tolerable.
-        known = [matching_rule(self._rules, self._seam.full_name, difference, facts) for difference in differences]
+        known = [
+            matching_rule(self._rules, self._seam.full_name, _at(facts.named, difference), facts)
+            for difference in differences
+        ]
         explain = self._seam.reasonable
         if not all(known) and explain is not None and explain(legacy, unified, facts) is not None:
             return Verdict(Outcome.REASONABLE)
@@ -63,21 +66,29 @@ class Judge:
         self, operation: Operation, facts: Facts, difference: Difference, rule: KnownDivergence | None
     ) -> Divergence:
         show = difference.path in operation.values
+        named = _at(facts.named, difference)
         return Divergence(
-            fingerprint=fingerprint(self._seam.full_name, operation.name, difference),
+            fingerprint=fingerprint(self._seam.full_name, operation.name, named),
             phase=self._seam.phase.name,
             seam=self._seam.name,
             operation=operation.name,
             stage=facts.stage.value,
             kind=difference.kind,
-            path=difference.path,
+            path=named.path,
             types=(type_name(difference.legacy), type_name(difference.unified)),
             known=rule.id if rule else None,
             seen_at=time.time(),
             sample={
-                "path": difference.path,
+                "path": named.path,
                 "control": facts.control.value,
                 "legacy": describe(difference.legacy, show=show, key=self._hash_key),
                 "unified": describe(difference.unified, show=show, key=self._hash_key),
             },
         )
+
+
+def _at(named: str, difference: Difference) -> Difference:
+    """Return *difference* with a path that begins with what the call names."""
+    if not named:
+        return difference
+    return replace(difference, path=f"{named}.{difference.path}" if difference.path else named)

@@ -18,7 +18,7 @@ from oms.routing.contain import INSIDE
 from oms.routing.job import Job
 from oms.routing.snapshot import is_frozen, opened, raised, size_of, snapshot
 from oms.routing.state import SeamState, key_getter
-from oms.routing.steps import within
+from oms.routing.steps import Cut, within
 
 Call = Callable[..., Any]
 _clock = time.perf_counter_ns
@@ -91,6 +91,7 @@ class Read:
             and not self._state.repairs.settle(self._side, self._key_of(args, kwargs))
             and self._operation.rescue
         ):
+            self._state.repairs.settle(self._side.other, self._key_of(args, kwargs))
             return self._stand_in(args, kwargs)
         job = self._begin(args, kwargs)
         began = _clock()
@@ -109,6 +110,7 @@ class Read:
             and not await self._state.repairs.asettle(self._side, self._key_of(args, kwargs))
             and self._operation.rescue
         ):
+            await self._state.repairs.asettle(self._side.other, self._key_of(args, kwargs))
             return await self._stand_in(args, kwargs)
         job = self._begin(args, kwargs)
         began = _clock()
@@ -129,6 +131,7 @@ class Read:
             and not self._state.repairs.settle(self._side, self._key_of(args, kwargs))
             and self._operation.rescue
         ):
+            self._state.repairs.settle(self._side.other, self._key_of(args, kwargs))
             return self._stand_in(args, kwargs)
         job = self._begin(args, kwargs)
         token = self._state.hall.enter(self._state, self._operation, self._cell, self._side)
@@ -159,6 +162,7 @@ class Read:
             and not await self._state.repairs.asettle(self._side, self._key_of(args, kwargs))
             and self._operation.rescue
         ):
+            await self._state.repairs.asettle(self._side.other, self._key_of(args, kwargs))
             return await self._stand_in(args, kwargs)
         job = self._begin(args, kwargs)
         began = _clock()
@@ -166,7 +170,7 @@ class Read:
             if self._operation.rescue:
                 answer = await within(self._operation.deadline_s, self._control(*args, **kwargs))
             else:
-                answer = await self._control(*args, **kwargs)
+                answer = await self._watched(args, kwargs)
         except Exception as error:
             rescued, answer = await self._arescue(job, error, _clock() - began, args, kwargs)
             if rescued:
@@ -178,6 +182,14 @@ class Read:
         self._state.guard.good()
         self._returned(job, answer, _clock() - began)
         return answer
+
+    async def _watched(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Await unified where nobody may stand in: it is not cut, so the watchdog sees it hang."""
+        token = self._state.hall.enter(self._state, self._operation, self._cell, self._side)
+        try:
+            return await self._control(*args, **kwargs)
+        finally:
+            self._state.hall.leave(token)
 
     def _rescue(
         self, job: Job | Disposition, error: Exception, duration: int, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -196,6 +208,9 @@ class Read:
         except Exception as other:
             self._both_known(job, error, duration, raised(other, self._operation), _clock() - began)
             return False, None
+        except BaseException as other:
+            self._raised(job, other, duration)
+            raise
         self._rescued(job, error, duration, answer, _clock() - began)
         return True, answer
 
@@ -216,6 +231,9 @@ class Read:
         except Exception as other:
             self._both_known(job, error, duration, raised(other, self._operation), _clock() - began)
             return False, None
+        except BaseException as other:
+            self._raised(job, other, duration)
+            raise
         self._rescued(job, error, duration, answer, _clock() - began)
         return True, answer
 
@@ -284,7 +302,7 @@ class Read:
         if isinstance(job, Job):
             job.candidate_ns = other_ns
             job.candidate = Returned(opened(candidate.value)) if isinstance(candidate, Returned) else candidate
-            if self._operation.is_async and isinstance(error, TimeoutError):
+            if isinstance(error, Cut):
                 job.fault = Uncomparable.CENSORED
             elif candidate is None:
                 job.fault = Uncomparable.NOT_SNAPSHOTTABLE

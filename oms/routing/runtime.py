@@ -22,7 +22,7 @@ from oms.domain.standing import PhaseStanding
 from oms.routing.allowance import CpuAllowance
 from oms.routing.binding import bind
 from oms.routing.bound import Bound
-from oms.routing.capped import CappedDecision, highest
+from oms.routing.capped import Caps, highest
 from oms.routing.epoch import Epoch
 from oms.routing.lane import LaneLimits
 from oms.routing.scopes import CURRENT, Scope
@@ -72,7 +72,7 @@ class Runtime:
         self.current = Epoch(self._published)
         self._held: list[Epoch] = []
         self._applied: dict[str, tuple[str, float]] = {}
-        self._caps: dict[str, Stage] = {}
+        self._caps = Caps()
         self._watchdog = Watchdog(self._hung, self._each_tick)
         _reset_after_fork(self)
 
@@ -131,18 +131,15 @@ class Runtime:
     def publish(self, table: DecisionTable) -> None:
         """Put *table* in force: new scopes and calls outside scopes use it from the very next call on."""
         with self._lock:
-            if not self._is_published:
+            is_first = not self._is_published
+            if is_first:
                 self._is_published = True
                 for bound in self._bound.values():
                     bound.begin_anew()
             self._published = table
-            for name, phase in self.phases().items():
-                cap = self._caps.get(name)
-                if cap is not None and name in table.phases and highest(table.phases[name]).rank <= cap.rank:
-                    # The flag has caught up with the guard: the latch has done its work.
-                    del self._caps[name]
-                    self._reset_guards(phase)
-            self._put_in_force()
+            for phase in self._caps.let_go(table, self.phases().values()):
+                self._reset_guards(phase)
+            self._put_in_force(is_first=is_first)
 
     def scope(self, *, targeting_key: str | None = None, attributes: Mapping[str, object] | None = None) -> Scope:
         """Return one unit of work: a context manager (also async) and a decorator, with its decisions pinned.
@@ -164,16 +161,10 @@ class Runtime:
             served = highest(self.current.decision(phase))
             if served.rank <= cap.rank:
                 return
-            self._caps[phase.name] = cap
+            self._caps.hold(phase, cap)
             self._ledger.trip(Trip(phase.name, seam, operation, guard, served.value, cap.value, reason, time.time()))
-            _LOG.error(
-                "phase %s: %s tripped at %s, this process serves %s: %s",
-                phase.name,
-                guard,
-                served.value,
-                cap.value,
-                reason,
-            )
+            told = "phase %s: %s tripped at %s, this process serves %s: %s"
+            _LOG.error(told, phase.name, guard, served.value, cap.value, reason)
             self._put_in_force()
 
     # -- what the journal and the process file ask for
@@ -210,11 +201,15 @@ class Runtime:
 
     def scope_closed(self, epoch: Epoch) -> None:
         """React to the end of the last scope that held *epoch*."""
-        self.scope_rejoined()
-
-    def scope_rejoined(self) -> None:
-        """Build the plans again: the scopes that hold an older table are others than before."""
         with self._lock:
+            self._replan_all()
+
+    def scope_rejoined(self, epoch: Epoch) -> None:
+        """React to work that is carried on within a scope of *epoch*, which nobody may have held in between."""
+        with self._lock:
+            oldest = self._oldest()
+            first = epoch if any(later is oldest for later in epoch.since()) else oldest
+            self._held = [held for held in first.since() if held is not self.current]
             self._replan_all()
 
     def enter(self, state: SeamState, operation: Operation, cell: Cell, side: Side) -> InFlight:
@@ -244,10 +239,11 @@ class Runtime:
         if call.side is Side.LEGACY:
             _LOG.error("%s: %s, and there is no way back from legacy", seam.full_name, reason)
             return
-        served = highest(self.current.decision(seam.phase))
-        cap = rollback_target(served, writes=seam.phase.writes) or served
-        if operation.effect is Effect.WRITES and served.rank <= Stage.SHADOW.rank:
-            # One stage down would still write to the side that hangs.
+        # From where the call was made, not from what is served: of several that hang the first may have tripped it already.
+        at = Stage(call.cell.place.stage)
+        cap = rollback_target(at, writes=seam.phase.writes) or at
+        if operation.effect is Effect.WRITES:
+            # Every stage above off would still write to the side that hangs; legacy has taken every write so far.
             cap = Stage.OFF
         self.trip(seam.phase, cap, seam=seam.name, operation=operation.name, guard="watchdog", reason=reason)
 
@@ -268,15 +264,15 @@ class Runtime:
             raise BindingError("is not bound, wanted runtime.bind() first", phase=seam.phase.name, seam=seam.name)
         return bound
 
-    def _put_in_force(self) -> None:
+    def _put_in_force(self, *, is_first: bool = False) -> None:
         """Publish an epoch of the published table under the caps of this process."""
-        phases = dict(self._published.phases)
-        for name, cap in self._caps.items():
-            if name in phases:
-                phases[name] = CappedDecision(phases[name], cap)
-        epoch, previous = Epoch(DecisionTable(phases)), self.current
+        epoch, previous = Epoch(self._caps.over(self._published, self.phases().values())), self.current
         previous.next = epoch
         self._held.append(previous)
+        if not is_first:
+            # Plans that know both tables come before the first scope that begins with the new one, else its first calls would
+            # still go by the old table alone.
+            self._replan_all(but_keep=previous)
         self.current = epoch
         for phase in self.phases().values():
             self._note_applied(phase)
@@ -284,11 +280,11 @@ class Runtime:
 
     def _note_applied(self, phase: Phase) -> None:
         digest = self.current.decision(phase).digest
-        if self._applied.get(phase.name, ("", 0.0))[0] != digest:
+        if self._applied.get(phase.name, (None, 0.0))[0] != digest:
             self._applied[phase.name] = (digest, time.time())
 
-    def _replan_all(self) -> None:
-        self._held = [epoch for epoch in self._held if epoch.scopes]
+    def _replan_all(self, *, but_keep: Epoch | None = None) -> None:
+        self._held = [epoch for epoch in self._held if epoch.scopes or epoch is but_keep]
         for bound in self._bound.values():
             bound.plan(self, self._oldest())
         if any(not bound.state.possible <= {Stage.OFF, Stage.COMPLETE} for bound in self._bound.values()):
@@ -302,7 +298,7 @@ class Runtime:
         states = [state for state in self._states() if state.binding.seam.phase is phase]
         older = [epoch for epoch in self._held if epoch.decision(phase).digest != digest]
         began = [at for epoch in older for at in list(epoch.scopes.values())]
-        cap = self._caps.get(phase.name)
+        cap = self._caps.get(phase)
         return PhaseStanding(
             digest=digest,
             applied_at=applied_at,

@@ -31,8 +31,8 @@ class Epochs(Protocol):
     def scope_closed(self, epoch: Epoch) -> None:
         """React to the end of a scope that held *epoch* while a later one is current."""
 
-    def scope_rejoined(self) -> None:
-        """React to a scope that holds an older epoch again."""
+    def scope_rejoined(self, epoch: Epoch) -> None:
+        """React to a scope that holds *epoch* again, although a later one is current."""
 
 
 class Scope:
@@ -59,6 +59,7 @@ class Scope:
     def __enter__(self) -> Scope:
         if self._token is not None:
             raise OmsError("scope: entered twice, wanted a new one for each unit of work")
+        self.pins = {}
         self._began = self._join()
         self._token = CURRENT.set(self)
         return self
@@ -66,8 +67,9 @@ class Scope:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # The epoch stays known: a task or thread that goes on after the end is still part of this unit of work.
         began, token = self._began, self._token
-        self._began = self._token = None
+        self._token = None
         if token is not None:
             # An async generator may be closed in another context than it was entered in; there nothing is left to reset.
             with contextlib.suppress(ValueError):
@@ -104,14 +106,14 @@ class Scope:
 
     def carry(self, function: Callable[Q, R]) -> Callable[Q, R]:
         """Return *function* to be called in another thread, within this scope and with its pinned decisions."""
-        began = self._began or self._epochs.current
+        began = self._began = self._began or self._epochs.current
 
         @functools.wraps(function)
         def carried(*args: Q.args, **kwargs: Q.kwargs) -> R:
             hold = object()
             began.scopes[id(hold)] = time.time()
             if began is not self._epochs.current:
-                self._epochs.scope_rejoined()
+                self._epochs.scope_rejoined(began)
             token = CURRENT.set(self)
             try:
                 return function(*args, **kwargs)

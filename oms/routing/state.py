@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -110,9 +111,16 @@ class SeamState:
 
     def plans_in_flight(self) -> list[Any]:
         """Return the replaced plans that calls are still running on, and forget the others."""
-        alive = [(reference, reference()) for reference in self.older_plans]
-        self.older_plans = [reference for reference, plan in alive if plan is not None]
-        return [plan for _, plan in alive if plan is not None]
+        alive = []
+        for reference in list(self.older_plans):
+            plan = reference()
+            if plan is not None:
+                alive.append(plan)
+            else:
+                # One by one: another thread may be adding a plan, or removing this one, at the same time.
+                with contextlib.suppress(ValueError):
+                    self.older_plans.remove(reference)
+        return alive
 
     def is_written_by_some(self, side: Side) -> bool:
         """Tell whether writes of some cohort reach *side* now."""

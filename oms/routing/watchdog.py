@@ -50,7 +50,8 @@ class Watchdog:
     def enter(self, call: InFlight) -> None:
         """*call* begins in this thread."""
         self._calls[id(call)] = call
-        self.start()
+        if self._thread is None:
+            self.start()
 
     def leave(self, call: InFlight) -> None:
         """*call* has returned or raised."""

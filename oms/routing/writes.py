@@ -19,7 +19,7 @@ from oms.routing.job import Job
 from oms.routing.reads import snapshot_call
 from oms.routing.snapshot import is_frozen, opened, raised, size_of, snapshot
 from oms.routing.state import SeamState, key_getter
-from oms.routing.steps import within
+from oms.routing.steps import Cut, within
 
 Call = Callable[..., Any]
 _clock = time.perf_counter_ns
@@ -63,15 +63,19 @@ class Write:
         try:
             began = _clock()
             try:
-                answer = self._answering(*args, **kwargs)
+                answer = self._answer(args, kwargs)
             except BaseException as error:
                 self._first_failed(key, error, _clock() - began)
                 self._state.repairs.settle(self._first, key)
                 raise
             job = self._answered(key, kwargs, answer, _clock() - began)
             if job is not None:
-                if not self._follow(job, taken):
-                    self._state.repairs.settle(self._first.other, key)
+                try:
+                    if not self._follow(job, taken):
+                        self._state.repairs.settle(self._first.other, key)
+                except BaseException:
+                    self._cell.call(Disposition.CANCELLED, self._first)(job.control_ns)
+                    raise
                 self._acknowledge(job, key)
         finally:
             for side in self._leave(key):
@@ -99,14 +103,28 @@ class Write:
                 raise
             job = self._answered(key, kwargs, answer, _clock() - began)
             if job is not None:
-                if not await self._afollow(job, taken):
-                    await self._state.repairs.asettle(self._first.other, key)
+                try:
+                    if not await self._afollow(job, taken):
+                        await self._state.repairs.asettle(self._first.other, key)
+                except BaseException:
+                    self._cell.call(Disposition.CANCELLED, self._first)(job.control_ns)
+                    raise
                 self._acknowledge(job, key)
         finally:
             forgetful = self._leave(key)
         for side in forgetful:
             await self._state.repairs.asettle(side, key)
         return answer
+
+    def _answer(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Write to the side that answers; where that is unified, a sync write can't be cut and so is watched."""
+        if self._first is Side.LEGACY:
+            return self._answering(*args, **kwargs)
+        token = self._state.hall.enter(self._state, self._operation, self._cell, self._first)
+        try:
+            return self._answering(*args, **kwargs)
+        finally:
+            self._state.hall.leave(token)
 
     # -- the side that follows
 
@@ -140,7 +158,7 @@ class Write:
             if is_own_cancellation(error):
                 raise
             job.candidate = raised(error, self._operation)
-            if isinstance(error, TimeoutError):
+            if isinstance(error, Cut):
                 self._cell.count("beside_cut")
                 job.fault = Uncomparable.CENSORED
         finally:

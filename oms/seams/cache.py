@@ -61,7 +61,7 @@ class AsyncCache(Protocol):
 _CLOCK_SLACK_S = 0.005
 
 _TERMINUS_ENTRIES = 1000
-"""Room of the legacy TerminusDB cache. Source: its reference, TM-05."""
+"""Room of the legacy TerminusDB cache. Source: quirk TM-05 of the migration guide."""
 
 
 def one_sided_miss(capacity: int) -> Explain:

@@ -10,9 +10,9 @@ from importlib.resources import files
 
 from oms.domain.errors import BadInput
 from oms.domain.known import KnownDivergence, Predicate, rule_from
-from oms.seams import PHASES, cache
+from oms.seams import PHASES, cache, config
 
-_PREDICATES: Mapping[str, Mapping[str, Predicate]] = {"cache": cache.PREDICATES}
+_PREDICATES: Mapping[str, Mapping[str, Predicate]] = {"cache": cache.PREDICATES, "config": config.PREDICATES}
 
 
 def load_known(phase: str) -> list[KnownDivergence]:

@@ -1,4 +1,4 @@
-"""Metrics and logs (roadmap 2.4). Its ports stand in the table of the design and are bound when the phase starts."""
+"""Metrics and logs (roadmap 2.4). Its ports are declared and bound when the phase starts."""
 
 from oms.domain.phase import Phase
 

@@ -22,7 +22,7 @@ class KnownException:
     """A promise that legacy is known to break.
 
     Attributes:
-        id: The quirk's id in the legacy reference.
+        id: The quirk's id in the migration guide.
         seam: Name of the seam without its phase: ``types``.
         test: Name of the test that states the promise.
         raises: What the test fails with. Anything else is a failure of its own.

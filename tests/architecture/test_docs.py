@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from oms.domain.phase import Phase
-from oms.domain.stage import Stage
+from oms.domain.stage import Effect, Stage, course_for
 from oms.seams import PHASES
 from tests.architecture.sources import ROOT
 
@@ -89,6 +89,25 @@ def test_glossary_stages() -> None:
     assert [stage.value for stage in Stage] == first
     assert list(PHASES) == list(dict.fromkeys(word for word in quoted if word in PHASES))
     assert Phase("cache").flag in text
+
+
+def test_glossary_table() -> None:
+    """The glossary's table says of each stage who answers, who is compared, and where a write goes, as calls are routed."""
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| `(\w+)` \| (\w+) \| ([\w-]+) \| ([\w, ]+) \|$", text, re.MULTILINE)
+
+    assert [_row(stage) for stage in Stage] == told
+
+
+def _row(stage: Stage) -> tuple[str, str, str, str]:
+    read, write = course_for(stage, Effect.READS), course_for(stage, Effect.WRITES)
+    sides = [write.answers, *([write.beside] if write.beside else [])]
+    return (
+        stage.value,
+        read.answers.value,
+        read.beside.value if read.beside else "-",
+        ", ".join(side.value for side in sides),
+    )
 
 
 def test_make_targets() -> None:

@@ -85,16 +85,24 @@ class Running:
 
 @contextlib.contextmanager
 def running(*arguments: str | Path, env: dict[str, str] | None = None, module: str = "oms.cli") -> Iterator[Running]:
-    """Run the command, or another *module*, while the block does; it is killed at the block's end if it still runs."""
+    """Run the command, or another *module*, while the block does; it is killed at the block's end, with all that it has forked."""
     pipe = subprocess.PIPE
     process = subprocess.Popen(
-        _command(arguments, module), cwd=ROOT, env=_environment(env), stdout=pipe, stderr=pipe, text=True, bufsize=1
+        _command(arguments, module),
+        cwd=ROOT,
+        env=_environment(env),
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        bufsize=1,
+        start_new_session=True,
     )
     with process:
         try:
             yield Running(process)
         finally:
-            process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:

@@ -137,6 +137,7 @@ class Traffic:
 
     Attributes:
         wrong: What was not answered, or not as it must be.
+        type_calls: Answers about types, each of which took one read of the cache of types.
     """
 
     def __init__(self, *workers: Worker) -> None:
@@ -146,6 +147,7 @@ class Traffic:
         self._answers = dict.fromkeys((worker.pid for worker in workers), 0)
         self._threads = [threading.Thread(target=self._run, args=(worker,), daemon=True) for worker in workers]
         self.wrong: list[str] = []
+        self.type_calls = 0
 
     def __enter__(self) -> Traffic:
         for thread in self._threads:
@@ -187,6 +189,7 @@ class Traffic:
                     right = True
                 case _:
                     found = client.get(f"/types/{name}/ancestors", headers=tenant).raise_for_status().json()
+                    self.type_calls += 1
                     right = self._right[name]
         except httpx.HTTPError as error:
             self.wrong.append(f"call {number}: {error!r}")

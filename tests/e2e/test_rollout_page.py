@@ -92,7 +92,7 @@ def test_docs_rollout_commands(folder: Path, traffic: Traffic) -> None:
     for block in blocks:
         if "oms report" in block:
             where = ("--var", folder / "var")
-            wait_until(lambda: oms("report", "cache", *where).returncode == 0, "something was compared")  # noqa: B023
+            wait_until(lambda: oms("report", "cache", *where).returncode == 0, "something was compared")  # noqa: B023 - called within this round
         done = run(block, folder)
         assert 0 == done.returncode, f"{block}\n{done.stdout}\n{done.stderr}"
         assert "warning" not in done.stderr, f"{block}\n{done.stderr}"

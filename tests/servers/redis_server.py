@@ -52,7 +52,9 @@ class RedisServer:
         """Start it, with what it last saved, and wait until it answers."""
         self._socket.unlink(missing_ok=True)
         command = [self._program, "--port", "0", "--unixsocket", self._socket, "--save", "", "--loglevel", "warning"]
-        self._process = subprocess.Popen(command, cwd=self._folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            command, cwd=self._folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         self._await_answer()
 
     def save(self) -> None:
@@ -91,7 +93,9 @@ class RedisServer:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.kill()
 
     def _signal(self, number: signal.Signals) -> None:

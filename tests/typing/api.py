@@ -9,10 +9,13 @@ from oms.domain.record import Batch, Tally
 from oms.domain.standing import PhaseStanding
 from oms.routing import Runtime, Scope
 from oms.seams.cache import DOCUMENTS, TYPES, VALIDATION, AsyncCache, Cache
+from oms.seams.config import SETTINGS, Settings, Value
+from oms.unified.config import unified_env
 
 assert_type(TYPES, Seam[Cache, AsyncCache])
 assert_type(VALIDATION, Seam[Cache, None])
 assert_type(DOCUMENTS, Seam[AsyncCache, None])
+assert_type(SETTINGS, Seam[Settings, None])
 
 
 def facades(runtime: Runtime) -> None:
@@ -21,8 +24,18 @@ def facades(runtime: Runtime) -> None:
     assert_type(runtime.afacade(TYPES), AsyncCache)
     assert_type(runtime.facade(VALIDATION), Cache)
     assert_type(runtime.facade(DOCUMENTS), AsyncCache)
+    assert_type(runtime.facade(SETTINGS).read("IAM_TIMEOUT", "core/iam.py"), Value)
     assert_type(runtime.facade(TYPES).delete("key"), bool)
     assert_type(runtime.facade(TYPES).get("key"), Any | None)
+
+
+def environment() -> None:
+    """What was moved off os has the types that it had there."""
+    assert_type(unified_env.getenv("X"), str | None)
+    assert_type(unified_env.getenv("X", "d"), str)
+    assert_type(unified_env.getenv("X", 3), str | int)
+    assert_type(unified_env.require("X"), str)
+    assert_type(unified_env.contains("X"), bool)
 
 
 def scopes(runtime: Runtime) -> None:

@@ -7,6 +7,7 @@ from functools import partial
 from oms.app.rehearsal.folder import Folder
 from oms.flagging.files import FlagFiles
 from oms.journal import append_flip, read_processes
+from oms.journal.unaccepted import unaccepted
 from oms.rollout.audit import Audit
 from oms.rollout.switchboard import Switchboard
 from oms.seams import PHASES
@@ -22,4 +23,5 @@ def switchboard(folder: Folder) -> Switchboard:
         audit=Audit(folder.var / "audit.jsonl"),
         lock=folder.var / "flags.lock",
         record=partial(append_flip, folder.journal),
+        unaccepted=partial(unaccepted, folder.journal),
     )

@@ -37,12 +37,14 @@ class Fleet:
     However the block is left, the workers are told to end, waited for, and killed if they do not.
 
     Attributes:
+        environment: What the workers read; None for this process's own.
         workers: Those that run, once it is entered.
         broken_ends: How many workers did not end in good order; known once it is left.
     """
 
     folder: Folder
     size: int
+    environment: dict[str, str] | None = None
     workers: list[Worker] = field(default_factory=list)
     broken_ends: int = 0
     _processes: list[asyncio.subprocess.Process] = field(default_factory=list)
@@ -94,6 +96,7 @@ class Fleet:
                     stdin=asyncio.subprocess.PIPE,
                     stdout=asyncio.subprocess.PIPE,
                     stderr=log,
+                    env=self.environment,
                     # Ctrl-C is for the rehearsal alone: it ends its workers itself, in good order.
                     start_new_session=True,
                 )

@@ -13,6 +13,7 @@ from typing import TextIO
 from oms.app.ontology import Ontology
 from oms.app.rehearsal.board import switchboard
 from oms.app.rehearsal.driver import Driver
+from oms.app.rehearsal.environment import rehearsal_environment
 from oms.app.rehearsal.findings import Findings, caller_errors, read_phase
 from oms.app.rehearsal.fleet import Fleet
 from oms.app.rehearsal.folder import Folder, prepare
@@ -23,6 +24,7 @@ from oms.app.rehearsal.walk import Walk, Walked
 from oms.domain.errors import BadInput
 from oms.domain.phase import Phase
 from oms.journal import JournalReader
+from oms.unified.config import unified_env
 from oms.wiring import BOUND_PHASES
 
 WORKERS = 3
@@ -90,7 +92,7 @@ class Rehearsal:
             CouldNot: if the workers cannot be started, or have left no journal.
         """
         began = time.monotonic()
-        fleet = Fleet(self._folder, self._workers)
+        fleet = Fleet(self._folder, self._workers, rehearsal_environment(unified_env))
         traffic = Traffic(Ontology.load(), self._seed)
         async with fleet:
             driver = Driver(fleet.ports, traffic)
@@ -120,7 +122,7 @@ class Rehearsal:
         for place, phase in enumerate(self._phases):
             calls = left // (len(self._phases) - place)
             left -= calls
-            walk = Walk(board, phase, driver, fleet.ports, calls, traffic.imports, say)
+            walk = Walk(board, phase, driver, fleet.ports, calls, traffic.deployment, say)
             walked[phase.name] = await walk.go()
         return walked
 

@@ -70,6 +70,8 @@ class Traffic:
             (0.02, self._no_type),
             (0.005, self._no_json),
             (0.01, self._health),
+            (0.01, self._docs),
+            (0.005, self._configuration),
             (0.0005, self._clear),
         ]
         self._weights = [weight for weight, _ in kinds]
@@ -79,6 +81,11 @@ class Traffic:
         while True:
             (kind,) = self._chance.choices(self._kinds, self._weights)
             yield kind()
+
+    def deployment(self) -> list[Request]:
+        """Return what a deployment sends to one process: read your configuration anew, then the import of all documents."""
+        reload = request("reload", "POST", "/configuration/reload", expected=frozenset({204}))
+        return [reload, *self.imports()]
 
     def imports(self) -> list[Request]:
         """Return the import of the whole universe of documents, to be sent to one process in this order."""
@@ -152,6 +159,12 @@ class Traffic:
 
     def _health(self) -> Errand:
         return (request("health", "GET", "/health"),)
+
+    def _docs(self) -> Errand:
+        return (request("docs", "GET", "/docs", tenant=self._tenant(), expected=_MAYBE),)
+
+    def _configuration(self) -> Errand:
+        return (request("configuration", "GET", "/configuration", tenant=self._tenant()),)
 
     def _clear(self) -> Errand:
         """A new vocabulary was deployed: what was remembered of the old one goes."""

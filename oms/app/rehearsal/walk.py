@@ -53,7 +53,8 @@ class Walk:
 
     Attributes:
         calls: Requests in all, spread over the stages.
-        imports: Makes the requests of an import of all documents; each process is sent one before there is something to compare.
+        imports: Makes the requests of a deployment (read the configuration anew, import all documents); each process is sent one before
+            there is something to compare, and one under each authority.
         say: Told of each stage that begins.
     """
 

@@ -143,5 +143,6 @@ class CacheStorageBackend(ABC):
         """Give back what plain calls hold open."""
 
     def _refuse_sync(self) -> NoReturn:
-        raise SyncNotSupported(type(self).__name__, found="a plain call", wanted="an async one",
-                               mend="use aget, aset, adelete and aclear")
+        raise SyncNotSupported(
+            type(self).__name__, found="a plain call", wanted="an async one", mend="use aget, aset, adelete and aclear"
+        )

@@ -145,7 +145,11 @@ class UnifiedCache:
         """
         ttl_s = self._ttl_s(ttl)
         value = await self.storage.get(key)
-        return value if value is not MISSING else await self._async_flights.run(key, lambda: self._aload(key, loader, ttl_s))
+        return (
+            value
+            if value is not MISSING
+            else await self._async_flights.run(key, lambda: self._aload(key, loader, ttl_s))
+        )
 
     def stats(self) -> CacheStats:
         """Return what this cache has done and how full it is."""

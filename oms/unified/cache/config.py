@@ -84,11 +84,20 @@ class CacheConfig:
     def _check_together(self) -> None:
         if self.backend is Storage.REDIS:
             if self.url is None or not self.url.startswith(_SCHEMES):
-                raise _invalid("url", found="none" if self.url is None else "another scheme", wanted=" or ".join(_SCHEMES))
+                raise _invalid(
+                    "url", found="none" if self.url is None else "another scheme", wanted=" or ".join(_SCHEMES)
+                )
             if not self.copy:
-                raise _invalid("copy", found="False with backend redis", wanted="True", mend="values that cross a network are copies")
+                raise _invalid(
+                    "copy",
+                    found="False with backend redis",
+                    wanted="True",
+                    mend="values that cross a network are copies",
+                )
         elif self.url is not None:
-            raise _invalid("url", found="one with backend memory", wanted="none", mend="add backend: redis, or leave url out")
+            raise _invalid(
+                "url", found="one with backend memory", wanted="none", mend="add backend: redis, or leave url out"
+            )
 
 
 def _ttl(ttl: object) -> float | None:
@@ -97,25 +106,37 @@ def _ttl(ttl: object) -> float | None:
     except TtlInvalid as fault:
         raise _invalid("ttl", found=fault.found, wanted=fault.wanted) from fault
     if seconds == 0:
-        raise _invalid("ttl", found="0", wanted="more than 0, or None for ever", mend="a default of 0 would store nothing")
+        raise _invalid(
+            "ttl", found="0", wanted="more than 0, or None for ever", mend="a default of 0 would store nothing"
+        )
     return seconds
 
 
 def _storage(backend: object) -> Storage:
     words = [storage.value for storage in Storage]
     if backend in _COMING:
-        raise _invalid("backend", found=repr(str(backend)), wanted=" or ".join(words),
-                       mend=f"{backend} comes with a later part of the cache phase")
+        raise _invalid(
+            "backend",
+            found=repr(str(backend)),
+            wanted=" or ".join(words),
+            mend=f"{backend} comes with a later part of the cache phase",
+        )
     if not isinstance(backend, str) or backend not in words:
-        raise _invalid("backend", found=repr(backend) if isinstance(backend, str) else f"a {type(backend).__name__}",
-                       wanted=" or ".join(words), mend=_nearest(str(backend), words))
+        raise _invalid(
+            "backend",
+            found=repr(backend) if isinstance(backend, str) else f"a {type(backend).__name__}",
+            wanted=" or ".join(words),
+            mend=_nearest(str(backend), words),
+        )
     return Storage(backend)
 
 
 def _check_known(key: object) -> None:
     known = [f.name for f in fields(CacheConfig)]
     if key not in known:
-        raise _invalid("", found=f"the unknown key {key!r}", wanted=f"one of {', '.join(known)}", mend=_nearest(str(key), known))
+        raise _invalid(
+            "", found=f"the unknown key {key!r}", wanted=f"one of {', '.join(known)}", mend=_nearest(str(key), known)
+        )
 
 
 def _check_number(name: str, value: object, kinds: tuple[type, ...], *, least: int) -> None:

@@ -21,10 +21,28 @@ from typing import Any, NamedTuple
 from oms.seams.cache import Value
 from oms.unified.cache.errors import ValueNotStorable
 
-_ATOMS = frozenset({
-    type(None), bool, int, float, complex, str, bytes, range, type(...), decimal.Decimal, fractions.Fraction, uuid.UUID,
-    dt.datetime, dt.date, dt.time, dt.timedelta, dt.timezone, zoneinfo.ZoneInfo,
-})
+_ATOMS = frozenset(
+    {
+        type(None),
+        bool,
+        int,
+        float,
+        complex,
+        str,
+        bytes,
+        range,
+        type(...),
+        decimal.Decimal,
+        fractions.Fraction,
+        uuid.UUID,
+        dt.datetime,
+        dt.date,
+        dt.time,
+        dt.timedelta,
+        dt.timezone,
+        zoneinfo.ZoneInfo,
+    }
+)
 
 
 class Sealed(NamedTuple):
@@ -105,5 +123,9 @@ def _deep_copied(value: Value) -> Sealed:
 
 
 def _not_storable(value: Value, why: str) -> ValueNotStorable:
-    return ValueNotStorable("cache value", found=f"a {type(value).__qualname__}, {why}", wanted="something that can be copied",
-                            mend="store its data, or configure the cache with copy=False and never change what it hands out")
+    return ValueNotStorable(
+        "cache value",
+        found=f"a {type(value).__qualname__}, {why}",
+        wanted="something that can be copied",
+        mend="store its data, or configure the cache with copy=False and never change what it hands out",
+    )

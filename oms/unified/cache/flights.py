@@ -126,5 +126,9 @@ class AsyncFlights:
 
 
 def _recursive() -> RecursiveLoad:
-    return RecursiveLoad("get_or_set", found="a loader that asks for its own key", wanted="one that computes the value",
-                         mend="call the function behind the loader directly")
+    return RecursiveLoad(
+        "get_or_set",
+        found="a loader that asks for its own key",
+        wanted="one that computes the value",
+        mend="call the function behind the loader directly",
+    )

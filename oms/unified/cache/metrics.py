@@ -17,7 +17,13 @@ _FAULTS = {"failed": "errors", "skipped": "skipped"}
 _COUNTERS = (
     ("oms.cache.requests", "{request}", "Reads, one a key, by result.", "result", _REQUESTS),
     ("oms.cache.removals", "{entry}", "Entries removed, by cause.", "cause", _REMOVALS),
-    ("oms.cache.faults", "{call}", "Calls that the storage failed, or that were not tried because it had just failed.", "kind", _FAULTS),
+    (
+        "oms.cache.faults",
+        "{call}",
+        "Calls that the storage failed, or that were not tried because it had just failed.",
+        "kind",
+        _FAULTS,
+    ),
     ("oms.cache.sets", "{entry}", "Values stored.", None, {"": "sets"}),
     ("oms.cache.loads", "{load}", "Loaders that ran for get_or_set.", None, {"": "loads"}),
 )
@@ -32,8 +38,12 @@ def observe(meter_provider: MeterProvider, caches: Caches) -> None:
     """
     meter = meter_provider.get_meter("oms.cache")
     for name, unit, description, attribute, totals in _COUNTERS:
-        meter.create_observable_counter(name, [partial(_totals, caches, attribute, totals)], unit=unit, description=description)
-    meter.create_observable_gauge("oms.cache.size", [partial(_sizes, caches)], unit="{entry}", description="Entries held.")
+        meter.create_observable_counter(
+            name, [partial(_totals, caches, attribute, totals)], unit=unit, description=description
+        )
+    meter.create_observable_gauge(
+        "oms.cache.size", [partial(_sizes, caches)], unit="{entry}", description="Entries held."
+    )
 
 
 def _totals(caches: Caches, attribute: str | None, totals: dict[str, str], _: CallbackOptions) -> Iterable[Observation]:

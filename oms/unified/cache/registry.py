@@ -105,8 +105,12 @@ class CacheRegistry:
         place = (wanted.url, wanted.namespace or name)
         for other, (config, _) in self._caches.items():
             if config.backend is wanted.backend is Storage.REDIS and place == (config.url, config.namespace or other):
-                raise CacheConfigInvalid(f"cache {name!r}: namespace", found=f"the one of cache {other!r}", wanted="one of its own",
-                                         mend="clear() of one would empty the other")
+                raise CacheConfigInvalid(
+                    f"cache {name!r}: namespace",
+                    found=f"the one of cache {other!r}",
+                    wanted="one of its own",
+                    mend="clear() of one would empty the other",
+                )
 
 
 def _check_name(name: object) -> None:
@@ -117,6 +121,10 @@ def _check_name(name: object) -> None:
 
 def _unless_conflict(name: str, cache: UnifiedCache, differing: tuple[str, ...]) -> UnifiedCache:
     if differing:
-        raise CacheConfigInvalid(f"cache {name!r}", found=f"another {', '.join(differing)} than it was built with",
-                                 wanted="the same config everywhere", mend="use another name, or leave config out")
+        raise CacheConfigInvalid(
+            f"cache {name!r}",
+            found=f"another {', '.join(differing)} than it was built with",
+            wanted="the same config everywhere",
+            mend="use another name, or leave config out",
+        )
     return cache

@@ -37,17 +37,24 @@ class MisuseError(ResilienceError, TypeError):
 
 
 class CircuitOpenError(ResilienceError, pybreaker.CircuitBreakerError):
-    """The function was not called: its breaker is open, or half-open with every permit taken.
+    """The function was not called: its breaker is open, or half-open with every permit taken. Built of name, state and seconds."""
 
-    Attributes:
-        breaker: The breaker's name.
-        state: ``open`` or ``half-open``.
-        retry_after: Seconds until the breaker may let a call through, 0 or more.
-    """
+    # Nothing is stored but the arguments, which BaseException does by itself: rejecting should cost little.
 
-    def __init__(self, breaker: str, state: str, retry_after: float) -> None:
-        # Nothing above has anything to add: BaseException has taken the arguments already, and rejecting should cost little.
-        self.breaker, self.state, self.retry_after = breaker, state, retry_after
+    @property
+    def breaker(self) -> str:
+        """The breaker's name."""
+        return str(self.args[0])
+
+    @property
+    def state(self) -> str:
+        """``open`` or ``half-open``."""
+        return str(self.args[1])
+
+    @property
+    def retry_after(self) -> float:
+        """Seconds until the breaker may let a call through."""
+        return float(self.args[2])
 
     def __str__(self) -> str:
         # Written when somebody reads it: a rejected call should cost next to nothing.

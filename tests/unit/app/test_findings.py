@@ -62,7 +62,7 @@ def findings(phase: PhaseFindings) -> Findings:
 
 
 def test_json(findings: Findings) -> None:
-    """The object has the keys of the issue, and can be written."""
+    """The object has the keys that scripts read, and can be written."""
 
     assert {
         "schema": 1,

@@ -38,9 +38,7 @@ def test_everything_is_asked(requests: list[Request]) -> None:
     names = {each.name for each in requests}
     text = b"".join(each.text for each in requests)
 
-    wanted = (
-        "ancestors,clear cache,delete document,descendants,health,no json,no type,object type,read document,validate"
-    )
+    wanted = "ancestors,clear cache,configuration,delete document,descendants,docs,health,no json,no type,object type,read document,validate"
 
     assert {*wanted.split(","), "write document"} == names
     assert all(header in text for header in (b"no-cache", b"max-age=0", b"max-age=60", b"x-tenant: tenant-000"))

@@ -30,6 +30,25 @@ def test_status_screen(oms: Oms, place: Place) -> None:
     assert "1 of 1 processes agree" in done.out
 
 
+def test_status_proposes_a_share_first(oms: Oms, place: Place) -> None:
+    """From shadow the screen proposes live for a share, not for everybody, as the rollout page does."""
+    place.stand(Stage.SHADOW)
+
+    assert "do   oms flip cache live=5 --why TEXT\n" in oms("status", "cache").out
+
+
+def test_status_without_the_folder(oms: Oms, place: Place) -> None:
+    """Typed in the wrong place it says first of all that there is no folder of that name."""
+    place.flags.rename(place.folder / "elsewhere")
+
+    done = oms("status", "--json")
+
+    assert (3, f"warning: {place.flags}: found no folder, wanted the one with the flag files; is --flags right?\n") == (
+        done.code, done.err,
+    )  # fmt: skip
+    assert {"config", "resilience", "cache", "security", "observability"} == set(done.json["phases"])
+
+
 def test_status_changes_nothing(oms: Oms, place: Place) -> None:
     """Looking leaves every file as it was."""
     before = place.contents()
@@ -40,7 +59,7 @@ def test_status_changes_nothing(oms: Oms, place: Place) -> None:
 
 
 def test_status_as_json(oms: Oms, place: Place) -> None:
-    """The object is as the issue writes it, and nothing else is on stdout."""
+    """The object has the keys that scripts read, and nothing else is on stdout."""
     follower = place.follower()
 
     done = oms("status", "--json")
@@ -151,7 +170,9 @@ def test_report_before_any_comparison(oms: Oms, place: Place) -> None:
     """A journal without comparisons is not yet evidence: exit code 1."""
     oms("flip", "cache", "dualwrite", "--why", "on")
 
-    assert 1 == oms("report").code
+    done = oms("report")
+    assert (1, "oms report") == (done.code, done.out.splitlines()[0])
+    assert "nothing was counted" in done.out
 
 
 def _reported(oms: Oms, place: Place, *, mismatched: int) -> tuple[int, str]:

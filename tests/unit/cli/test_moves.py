@@ -82,7 +82,7 @@ def test_flip_says_all(oms: Oms, place: Place) -> None:
 
 
 def test_flip_as_json(oms: Oms, place: Place) -> None:
-    """With --json stdout has the issue's object and nothing else."""
+    """With --json stdout has one object and nothing else."""
     place.follower()
 
     done = oms("flip", "cache", "dualwrite", "--why", "clean", "--json")

@@ -42,7 +42,8 @@ def test_help_has_an_example(command: list[str], capsys: pytest.CaptureFixture[s
     ("words", "says"),
     [
         ([], "oms: found no command, wanted one of status flip rollback"),
-        (["flpi"], "found 'flpi', wanted one of status flip rollback flags report rehearse serve; did you mean flip?"),
+        (["status", "--version"], "oms status: found '--version', wanted one of --help --flags --var --json"),
+        (["flpi"], "found 'flpi', wanted one of status flip rollback flags config report rehearse serve env; did you mean flip?"),
         (["flags"], "oms flags: found no command, wanted one of check"),
         (["flags", "chekc"], "did you mean check?"),
         (["flip"], "oms flip: found no PHASE, STAGE[=PERCENT], wanted oms flip PHASE STAGE[=PERCENT] --why TEXT"),
@@ -85,6 +86,8 @@ def test_mistake(oms: Oms, place: Place, words: list[str], says: str) -> None:
 
     assert (2, "", 1) == (done.code, done.out, len(done.err.splitlines()))
     assert says in done.err
+    assert done.err.startswith("oms")
+    assert not done.err.startswith("oms: oms")
     assert before == place.contents()
 
 
@@ -99,6 +102,15 @@ def test_mistake_as_json(oms: Oms, words: list[str]) -> None:
     assert (2, "") == (done.code, done.err)
     assert {"schema", "error"} == set(done.json)
     assert "did you mean" in done.json["error"]
+
+
+def test_option_before_its_command(oms: Oms) -> None:
+    """An option that belongs behind the command is not proposed as its own mend."""
+    done = oms("--json", "status")
+
+    assert (2, "oms status: found --json before the command, wanted oms status [PHASE] [--json]") == (
+        done.code, done.json["error"],
+    )  # fmt: skip
 
 
 def test_folders_before_and_after(place: Place, capsys: pytest.CaptureFixture[str]) -> None:

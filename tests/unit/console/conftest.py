@@ -44,7 +44,7 @@ def divergence(seen_at: float, **other: object) -> Divergence:
         "fingerprint": "4f3a90b1c2d3", "phase": "cache", "seam": "types", "operation": "get", "stage": "shadow", "kind": "type",
         "path": "properties.*.range", "types": ("list", "tuple"), "known": None, "seen_at": seen_at, "sample": SAMPLE,
     }  # fmt: skip
-    return Divergence(**{**fields, **other})  # type: ignore[arg-type]
+    return Divergence(**{**fields, **other})
 
 
 def spread(median_ns: int, count: int) -> dict[int, int]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oms.domain.histogram import BUCKETS, bucket_of, quantile_ns, upper_ns
+from oms.domain.histogram import BUCKETS, bucket_of, count_above, merged, quantile_ns, upper_ns
 
 LAST_EXACT_NS = upper_ns(BUCKETS - 2)
 """Beyond this everything falls into the last bucket."""
@@ -89,3 +89,31 @@ def test_histograms_add_up() -> None:
     added = Counter(map(bucket_of, one)) + Counter(map(bucket_of, other))
 
     assert quantile_ns(Counter(map(bucket_of, one + other)), 0.5) == quantile_ns(added, 0.5)
+
+
+@given(st.lists(durations, max_size=50), st.integers(0, BUCKETS - 2))
+def test_count_above(samples: list[int], bucket: int) -> None:
+    """Above the end of a bucket are exactly the samples that are longer."""
+    counts = Counter(map(bucket_of, samples))
+
+    assert sum(sample > upper_ns(bucket) for sample in samples) == count_above(counts, upper_ns(bucket))
+
+
+histograms = st.dictionaries(st.integers(0, BUCKETS - 1), st.integers(0, 1_000), max_size=9)
+
+
+@given(histograms, histograms, histograms)
+def test_merge(one: dict[int, int], two: dict[int, int], three: dict[int, int]) -> None:
+    """Histograms add up to one and the same in any order and grouping, and are left as they were."""
+    before = dict(one)
+    whole = merged([one, two, three])
+
+    assert whole == merged([merged([one, two]), three]) == merged([three, merged([two, one])])
+    assert sum(one.values()) + sum(two.values()) + sum(three.values()) == sum(whole.values())
+    assert before == one
+
+
+def test_merge_of_nothing() -> None:
+    """No histograms are an empty one."""
+
+    assert {} == merged([])

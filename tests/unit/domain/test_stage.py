@@ -1,4 +1,4 @@
-"""Stages, sides and the matrix of design section 4, written out."""
+"""Stages, sides and the matrix of the glossary, written out."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_other_side() -> None:
 
 @pytest.mark.parametrize("stage", Stage)
 def test_matrix(stage: Stage) -> None:
-    """Who answers and who runs beside is what the design's table says, for each kind of operation."""
+    """Who answers and who runs beside is what the glossary's table says, for each kind of operation."""
     courses = [course_for(stage, effect) for effect in (Effect.READS, Effect.WRITES, Effect.EFFECTS)]
 
     assert [Course(*row) for row in MATRIX[stage]] == courses

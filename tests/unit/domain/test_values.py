@@ -115,7 +115,6 @@ def test_batches_share_nothing() -> None:
         Flip("cache", "off", "dualwrite", "d", "ann", "first", 0.0),
         PhaseStanding("d", 0.0),
         Facts("get", Stage.OFF, Side.LEGACY),
-        EvaluationContext("tenant-42"),
     ],
 )
 def test_values_are_frozen(value: object) -> None:
@@ -123,3 +122,14 @@ def test_values_are_frozen(value: object) -> None:
     name = dataclasses.fields(value)[0].name
     with pytest.raises(dataclasses.FrozenInstanceError):
         setattr(value, name, None)
+
+
+def test_evaluation_context_is_frozen() -> None:
+    """A context is a tuple: what a scope decided for cannot change under it, and no context shares its attributes' default."""
+    context = EvaluationContext("tenant-42")
+
+    with pytest.raises(AttributeError):
+        context.targeting_key = "tenant-43"
+    with pytest.raises(TypeError):
+        context.attributes["plan"] = "gold"
+    assert ("tenant-42", {}) == context

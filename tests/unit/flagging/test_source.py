@@ -185,7 +185,7 @@ def half_write(path: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "found"),
     [
-        (remove, "No such file"),
+        (remove, "found no file"),
         (half_write, "no JSON"),
         (lambda path: path.write_bytes(b""), "an empty file"),
         (lambda path: path.write_bytes(b"{}"), "found nothing, wanted one flag, phase.cache"),

@@ -99,7 +99,7 @@ def divergence() -> Callable[..., Divergence]:
             "fingerprint": "0123456789ab", "phase": "cache", "seam": "types", "operation": "get", "stage": "shadow", "kind": "value",
             "path": "price", "types": ("int", "str"), "known": None, "seen_at": seen_at, "sample": {"at": seen_at},
         }  # fmt: skip
-        return Divergence(**{**fields, **other})  # type: ignore[arg-type]
+        return Divergence(**{**fields, **other})
 
     return build
 

@@ -74,5 +74,5 @@ class Room:
 
 def process(pid: int = 11, **standing: object) -> ProcessStanding:
     """Return a live process that has just beaten; *standing* is its standing in the cache phase."""
-    phase = PhaseStanding(**{"digest": "", "applied_at": time.time(), **standing})  # type: ignore[arg-type]
+    phase = PhaseStanding(**{"digest": "", "applied_at": time.time(), **standing})
     return ProcessStanding(pid, 1, "host", time.time(), alive=True, phases={"cache": phase})

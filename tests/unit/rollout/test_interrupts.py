@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from dataclasses import replace
+
+import pytest
 
 from oms.domain.split import Split
 from oms.domain.stage import Stage
@@ -35,7 +38,37 @@ def test_told_at_the_end() -> None:
         assert not interrupt.came
 
     assert interrupt.came
-    assert set() == signal.pthread_sigmask(signal.SIG_BLOCK, []) & {signal.SIGINT}
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_beside_other_threads() -> None:
+    """A thread that would take the signal does not change that."""
+    over = threading.Event()
+    other = threading.Thread(target=over.wait)
+    other.start()
+    try:
+        with held_back() as interrupt:
+            os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        over.set()
+        other.join()
+
+    assert interrupt.came
+
+
+def test_ignored() -> None:
+    """Where Ctrl-C is ignored, as in the background of a shell, it stays so."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with held_back() as interrupt:
+            os.kill(os.getpid(), signal.SIGINT)
+        after = signal.getsignal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+    assert not interrupt.came
+    assert signal.SIG_IGN is after
 
 
 def test_quiet_block() -> None:

@@ -39,7 +39,7 @@ def back(room: Room, to: Stage | None = None, *, force: bool = False, phase: str
     ],
 )
 def test_where_it_goes(room: Room, start: Split, end: str) -> None:
-    """A rollback goes from the most advanced stage of the split to where design section 4 says, for everybody."""
+    """A rollback goes from the most advanced stage of the split to where the rollout page says, for everybody."""
     room.stand(start)
 
     report = back(room)
@@ -208,7 +208,7 @@ def test_digest_is_ignored(room: Room) -> None:
 
         write = room.flags.write
 
-    rollback(replace(room.board, flags=Moving()), CACHE, ANA, wait_s=0.0)  # type: ignore[arg-type]
+    rollback(replace(room.board, flags=Moving()), CACHE, ANA, wait_s=0.0)
 
     assert "shadow" == room.stands()
 

@@ -22,7 +22,7 @@ def look(room: Room) -> StatusReport:
 
 
 def test_shape(room: Room) -> None:
-    """The JSON object is as the issue writes it."""
+    """The JSON object has the keys that scripts read, and no others."""
     room.stand(Split(((Stage.LIVE, 500), (Stage.SHADOW, 9500))))
     digest = room.flags.read("cache").digest
     room.standings = [process(11, digest=digest, repairs=2)]
@@ -37,8 +37,7 @@ def test_shape(room: Room) -> None:
         },
     } == {name: value for name, value in found.items() if name != "processes"}  # fmt: skip
     assert [{"pid": 11, "host": "host", "digests": {"cache": digest}}] == [
-        {name: value for name, value in one.items() if name != "beat_age_s"}
-        for one in found["processes"]  # type: ignore[attr-defined]
+        {name: value for name, value in one.items() if name != "beat_age_s"} for one in found["processes"]
     ]
 
 
@@ -109,7 +108,7 @@ def test_trouble_is_a_note(room: Room) -> None:
         raise CouldNot("var/run: Permission denied")
 
     room.audit.path.mkdir()
-    report = gather(replace(room.board, processes=unreadable), [CACHE])  # type: ignore[arg-type]
+    report = gather(replace(room.board, processes=unreadable), [CACHE])
 
     assert "process files: var/run: Permission denied" == report.notes[0]
     assert "audit.jsonl" in report.notes[1]

@@ -6,7 +6,8 @@ import threading
 from typing import Any
 
 import pytest
-from hypothesis import settings, strategies as st
+from hypothesis import settings
+from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from oms.domain.decision import DecisionTable
@@ -19,12 +20,7 @@ from tests.unit.routing.sides import MapSide, runtime_with
 
 KEYS = st.sampled_from(["a", "b"])
 COHORTS = ("even", "odd")
-MIXES = [
-    (one, other)
-    for one in Stage
-    for other in Stage
-    if is_legal_mix({one, other}, writes=True)
-]
+MIXES = [(one, other) for one in Stage for other in Stage if is_legal_mix({one, other}, writes=True)]
 
 
 class TwoCohorts:

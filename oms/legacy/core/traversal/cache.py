@@ -1,6 +1,6 @@
 """Caches of graph traversal: one level, the same for asyncio, two levels, and the manager that the query engine talks to.
 
-Kept as it was. Its quirks are TC-01 to TC-14 of the legacy reference; ``tests/unit/legacy`` pins each.
+Kept as it was. Its quirks are TC-01 to TC-14 of the migration guide; ``tests/unit/legacy`` pins each.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Two-tier cache of documents: a dict in memory, and TerminusDB where a client is given.
 
-Kept as it was before the roadmap's commit: every error is logged and swallowed. Its quirks are TM-01 to TM-10 of the legacy reference;
+Kept as it was before the roadmap's commit: every error is logged and swallowed. Its quirks are TM-01 to TM-10 of the migration guide;
 ``tests/unit/legacy`` pins each.
 """
 

@@ -121,8 +121,10 @@ class RedisBackend(CacheStorageBackend):
         self._calls.count("misses", task.reads)
         if self._strict or task.strict:
             raise CacheUnavailable(
-                f"cache {self._namespace!r}: {task.name}", found=type(fault).__name__ if fault else "Redis, failing a moment ago",
-                wanted="an answer of Redis", mend="see whether the server runs and the url is right",
+                f"cache {self._namespace!r}: {task.name}",
+                found=type(fault).__name__ if fault else "Redis, failing a moment ago",
+                wanted="an answer of Redis",
+                mend="see whether the server runs and the url is right",
             ) from fault
         return task.otherwise
 
@@ -211,4 +213,3 @@ class RedisBackend(CacheStorageBackend):
     async def aclose(self) -> None:
         """Close the connections of the running loop."""
         await self._loops.close_here()
-

@@ -80,8 +80,10 @@ class Calls:
         def steps() -> Steps:
             yield from self._settle()
             data = (yield "read_many", list(names.values())) if names else []
-            values = [MISSING if self._outage.doubts(name) else self._opened(found)
-                      for name, found in zip(names.values(), data, strict=True)]
+            values = [
+                MISSING if self._outage.doubts(name) else self._opened(found)
+                for name, found in zip(names.values(), data, strict=True)
+            ]
             return {key: value for key, value in zip(names, self._counted(values), strict=True) if value is not MISSING}
 
         return Task("get_many", steps(), {}, reads=len(names))
@@ -96,7 +98,11 @@ class Calls:
             if data and ttl_s == 0:
                 self.count("expired", (yield "remove", list(data)))
             elif data:
-                yield ("write_many", data, _ms(ttl_s)) if len(data) > 1 else ("write", *next(iter(data.items())), _ms(ttl_s))
+                yield (
+                    ("write_many", data, _ms(ttl_s))
+                    if len(data) > 1
+                    else ("write", *next(iter(data.items())), _ms(ttl_s))
+                )
                 self.count("sets", len(data))
             return True
 

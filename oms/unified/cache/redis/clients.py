@@ -41,8 +41,11 @@ class PlainClient:
             # Builds a connection without opening it: an unknown option in the url would only be found at the first call.
             pool.connection_class(**pool.connection_kwargs)
         except (ValueError, TypeError) as fault:
-            raise CacheConfigInvalid("cache config: url", found=f"one that redis-py refuses ({type(fault).__name__})",
-                                     wanted="redis://, rediss:// or unix:// with options it knows") from None
+            raise CacheConfigInvalid(
+                "cache config: url",
+                found=f"one that redis-py refuses ({type(fault).__name__})",
+                wanted="redis://, rediss:// or unix:// with options it knows",
+            ) from None
 
     def read(self, name: bytes) -> bytes | None:
         """Return what lies under *name*."""

@@ -115,37 +115,44 @@ def _write_bytes(value: bytes | bytearray) -> str:
     return base64.b64encode(value).decode()
 
 
-_WRITERS: Mapping[type, Callable[[Any], Any]] = MappingProxyType({
-    tuple: _write_items,
-    set: _write_items,
-    frozenset: _write_items,
-    bytes: _write_bytes,
-    bytearray: _write_bytes,
-    dt.datetime: _write_datetime,
-    dt.date: dt.date.isoformat,
-    dt.time: _write_time,
-    dt.timedelta: lambda value: [value.days, value.seconds, value.microseconds],
-    decimal.Decimal: str,
-    uuid.UUID: str,
-})
+_WRITERS: Mapping[type, Callable[[Any], Any]] = MappingProxyType(
+    {
+        tuple: _write_items,
+        set: _write_items,
+        frozenset: _write_items,
+        bytes: _write_bytes,
+        bytearray: _write_bytes,
+        dt.datetime: _write_datetime,
+        dt.date: dt.date.isoformat,
+        dt.time: _write_time,
+        dt.timedelta: lambda value: [value.days, value.seconds, value.microseconds],
+        decimal.Decimal: str,
+        uuid.UUID: str,
+    }
+)
 
-_READERS: Mapping[str, Callable[[Any], Any]] = MappingProxyType({
-    "dict": lambda data: {_plain(key): _plain(item) for key, item in data},
-    "tuple": lambda data: tuple(_plain(data)),
-    "set": lambda data: set(_plain(data)),
-    "frozenset": lambda data: frozenset(_plain(data)),
-    "bytes": lambda data: base64.b64decode(data, validate=True),
-    "bytearray": lambda data: bytearray(base64.b64decode(data, validate=True)),
-    "datetime": _read_datetime,
-    "date": dt.date.fromisoformat,
-    "time": lambda data: dt.time.fromisoformat(data[0]).replace(fold=data[1]),
-    "timedelta": lambda data: dt.timedelta(*data),
-    "Decimal": decimal.Decimal,
-    "UUID": uuid.UUID,
-})
+_READERS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
+    {
+        "dict": lambda data: {_plain(key): _plain(item) for key, item in data},
+        "tuple": lambda data: tuple(_plain(data)),
+        "set": lambda data: set(_plain(data)),
+        "frozenset": lambda data: frozenset(_plain(data)),
+        "bytes": lambda data: base64.b64decode(data, validate=True),
+        "bytearray": lambda data: bytearray(base64.b64decode(data, validate=True)),
+        "datetime": _read_datetime,
+        "date": dt.date.fromisoformat,
+        "time": lambda data: dt.time.fromisoformat(data[0]).replace(fold=data[1]),
+        "timedelta": lambda data: dt.timedelta(*data),
+        "Decimal": decimal.Decimal,
+        "UUID": uuid.UUID,
+    }
+)
 
 
 def _refused(value: Any, why: str) -> ValueNotStorable:
-    return ValueNotStorable("cache value", found=f"a {type(value).__qualname__}, {why}",
-                            wanted="JSON types, tuple, set, frozenset, bytes, dates, Decimal or UUID",
-                            mend="store its data, or use a memory cache")
+    return ValueNotStorable(
+        "cache value",
+        found=f"a {type(value).__qualname__}, {why}",
+        wanted="JSON types, tuple, set, frozenset, bytes, dates, Decimal or UUID",
+        mend="store its data, or use a memory cache",
+    )

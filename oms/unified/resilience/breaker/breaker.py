@@ -47,7 +47,19 @@ class UnifiedCircuitBreaker(Circuit):
         code = getattr(function, "__code__", None)
         if code is None or code.co_flags & _SPECIAL:
             check_kind("breaker:", function, wants_async=False)
-        result: R = self._call(function, *args, **kwargs)
+        ticket = self._closed_ticket
+        if ticket is None or self._is_watched:
+            watched: R = self._call(function, *args, **kwargs)
+            return watched
+        try:
+            result = function(*args, **kwargs)
+        except BaseException as error:
+            self._raised(ticket, error)
+            raise
+        kind = type(result)
+        if kind not in _COMMON and hasattr(kind, "__await__"):
+            return cast("R", self._afollow(ticket, cast("Awaitable[Any]", result)))
+        self._succeeded(ticket)
         return result
 
     async def acall(self, function: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -60,7 +72,16 @@ class UnifiedCircuitBreaker(Circuit):
         code = getattr(function, "__code__", None)
         if code is None or not code.co_flags & _COROUTINE:
             check_kind("breaker:", function, wants_async=True)
-        result: R = await self._acall(function, *args, **kwargs)
+        ticket = self._closed_ticket
+        if ticket is None or self._is_watched:
+            watched: R = await self._acall(function, *args, **kwargs)
+            return watched
+        try:
+            result = await function(*args, **kwargs)
+        except BaseException as error:
+            await self._araised(ticket, error)
+            raise
+        self._succeeded(ticket)
         return result
 
     def wrap(self, function: Callable[P, R]) -> Callable[P, R]:
@@ -71,17 +92,24 @@ class UnifiedCircuitBreaker(Circuit):
         """
         check_callable("breaker:", function)
         if is_async(function):
-            acall = self._acall
+            return functools.wraps(function)(self._aguarded(cast("Callable[P, Awaitable[Any]]", function)))
 
-            async def aguarded(*args: P.args, **kwargs: P.kwargs) -> Any:
-                return await acall(function, *args, **kwargs)
-
-            return functools.wraps(function)(cast("Callable[P, R]", aguarded))
-        call = self._call
-
-        # A function, not a partial: methods must bind.
-        def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return call(function, *args, **kwargs)
+        # A function, not a partial: methods must bind. The short way is written out, as in call(): each call of ours would cost a tenth of it.
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+            ticket = self._closed_ticket
+            if ticket is None or self._is_watched:
+                watched: R = self._call(function, *args, **kwargs)
+                return watched
+            try:
+                result = function(*args, **kwargs)
+            except BaseException as error:
+                self._raised(ticket, error)
+                raise
+            kind = type(result)
+            if kind not in _COMMON and hasattr(kind, "__await__"):
+                return cast("R", self._afollow(ticket, cast("Awaitable[Any]", result)))
+            self._succeeded(ticket)
+            return result
 
         return functools.wraps(function)(guarded)
 
@@ -97,11 +125,8 @@ class UnifiedCircuitBreaker(Circuit):
         ticket = self._generation if self._state is CLOSED else self._admit()
         try:
             yield
-        except Exception as error:
-            self._failed(ticket, error)
-            raise
-        except BaseException:
-            self._return(ticket)
+        except BaseException as error:
+            self._raised(ticket, error)
             raise
         self._succeeded(ticket)
 
@@ -115,15 +140,28 @@ class UnifiedCircuitBreaker(Circuit):
         ticket = self._generation if self._state is CLOSED else await self._aadmit()
         try:
             yield
-        except Exception as error:
-            await self._afailed(ticket, error)
-            raise
-        except BaseException:
-            self._return(ticket)
+        except BaseException as error:
+            await self._araised(ticket, error)
             raise
         await self._asucceeded(ticket)
 
+    def _aguarded(self, function: Callable[P, Awaitable[Any]]) -> Any:
+        async def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
+            ticket = self._closed_ticket
+            if ticket is None or self._is_watched:
+                return await self._acall(function, *args, **kwargs)
+            try:
+                result = await function(*args, **kwargs)
+            except BaseException as error:
+                await self._araised(ticket, error)
+                raise
+            self._succeeded(ticket)
+            return result
+
+        return guarded
+
     def _call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call *function* the longer way: not closed, or with somebody who looks at it."""
         ticket: Ticket | None = self._closed_ticket
         if ticket is None:
             ticket = self._admit()
@@ -131,14 +169,10 @@ class UnifiedCircuitBreaker(Circuit):
             self._tell("before_call", function, *args, **kwargs)
         try:
             result = function(*args, **kwargs)
-        except Exception as error:
-            self._failed(ticket, error)
+        except BaseException as error:
+            self._raised(ticket, error)
             raise
-        except BaseException:
-            self._return(ticket)
-            raise
-        kind = type(result)
-        if kind not in _COMMON and hasattr(kind, "__await__"):
+        if hasattr(type(result), "__await__"):
             return self._afollow(ticket, result)
         if self._judge is not None and self._judge(result):
             self._failed(ticket, None)
@@ -153,33 +187,36 @@ class UnifiedCircuitBreaker(Circuit):
         if self._listens:
             self._tell("before_call", function, *args, **kwargs)
         try:
-            result = await function(*args, **kwargs)
-        except Exception as error:
-            await self._afailed(ticket, error)
+            begun = function(*args, **kwargs)
+        except BaseException as error:
+            await self._araised(ticket, error)
             raise
-        except BaseException:
-            self._return(ticket)
+        return await self._afollow(ticket, begun)
+
+    async def _afollow(self, ticket: Ticket, begun: Awaitable[R]) -> R:
+        """Count the end of what was begun."""
+        try:
+            result = await begun
+        except BaseException as error:
+            await self._araised(ticket, error)
             raise
         if self._judge is not None and self._judge(result):
             await self._afailed(ticket, None)
-        elif type(ticket) is int:
-            self._succeeded(ticket)
         else:
             await self._asucceeded(ticket)
         return result
 
-    async def _afollow(self, ticket: Ticket, begun: Awaitable[R]) -> R:
-        """Count the end of what a plain function returned to be awaited."""
-        try:
-            result = await begun
-        except Exception as error:
-            await self._afailed(ticket, error)
-            raise
-        except BaseException:
+    def _raised(self, ticket: Ticket, error: BaseException) -> None:
+        if isinstance(error, Exception):
+            self._failed(ticket, error)
+        else:
             self._return(ticket)
-            raise
-        await self._asucceeded(ticket)
-        return result
+
+    async def _araised(self, ticket: Ticket, error: BaseException) -> None:
+        if isinstance(error, Exception):
+            await self._afailed(ticket, error)
+        else:
+            self._return(ticket)
 
     def _succeeded(self, ticket: Ticket) -> None:
         if type(ticket) is int:

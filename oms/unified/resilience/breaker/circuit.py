@@ -59,6 +59,8 @@ class Circuit:
         self._announcer = Announcer(name, listeners)
         self._listens = self._announcer.listens
         self._judge = self.config.is_failed_result
+        # Somebody looks at each call: it takes the longer way.
+        self._is_watched = self._listens or self._judge is not None
         self._counts = BreakerCounts()
         self._successful, self._rejected = Tally(), Tally()
         self._state = CLOSED
@@ -100,12 +102,13 @@ class Circuit:
     def add_listener(self, listener: pybreaker.CircuitBreakerListener) -> None:
         """Tell *listener* of calls and moves from now on. What it raises is logged and goes no further."""
         self._announcer.add(listener)
-        self._listens = True
+        self._listens = self._is_watched = True
 
     def remove_listener(self, listener: pybreaker.CircuitBreakerListener) -> None:
         """Tell *listener* no more."""
         self._announcer.remove(listener)
         self._listens = self._announcer.listens
+        self._is_watched = self._listens or self._judge is not None
 
     def open(self, for_s: float | None = None) -> None:
         """Open it by hand for *for_s* seconds, the configured time if None; an open one is prolonged or shortened to that."""

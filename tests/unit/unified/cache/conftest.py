@@ -100,7 +100,7 @@ def cache(request: pytest.FixtureRequest, storage: MemoryBackend | RedisBackend)
 def exit_code_of_child(check: Callable[[], bool]) -> int:
     """Fork; return 0 if *check* is true in the child, 1 if not, a negative number if it hangs there."""
     pid = os.fork()
-    if pid == 0:  # pragma: no cover - in the child
+    if pid == 0:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(10)
         code = 1

@@ -17,13 +17,51 @@ from oms.unified.cache import KeyInvalid, TtlInvalid, UnifiedCache, ValueNotStor
 
 PARIS = dt.datetime(2024, 10, 27, 2, 30, fold=1, tzinfo=zoneinfo.ZoneInfo("Europe/Paris"))
 VALUES = [
-    True, 0, 1, -(10**30), 1.5, float("inf"), "", "text", "\ud800 half", [], [1, [2, [3]]], {}, {"a": {"b": [1]}}, (1, (2, "x")), (), {1, 2},
-    frozenset({("a", 1)}), {1: "a", "1": "b", (2, 3): "c", None: "d"}, {"~": "tuple", "d": [1]}, b"\x00\xff", bytearray(b"ab"),
-    decimal.Decimal("1.10"), uuid.UUID(int=7), dt.date(2024, 2, 29), dt.time(23, 59, 59, 999999), dt.time(1, fold=1, tzinfo=dt.UTC),
-    dt.timedelta(days=-1, microseconds=3), dt.datetime(2024, 1, 1), dt.datetime(2024, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=5))), PARIS,
+    True,
+    0,
+    1,
+    -(10**30),
+    1.5,
+    float("inf"),
+    "",
+    "text",
+    "\ud800 half",
+    [],
+    [1, [2, [3]]],
+    {},
+    {"a": {"b": [1]}},
+    (1, (2, "x")),
+    (),
+    {1, 2},
+    frozenset({("a", 1)}),
+    {1: "a", "1": "b", (2, 3): "c", None: "d"},
+    {"~": "tuple", "d": [1]},
+    b"\x00\xff",
+    bytearray(b"ab"),
+    decimal.Decimal("1.10"),
+    uuid.UUID(int=7),
+    dt.date(2024, 2, 29),
+    dt.time(23, 59, 59, 999999),
+    dt.time(1, fold=1, tzinfo=dt.UTC),
+    dt.timedelta(days=-1, microseconds=3),
+    dt.datetime(2024, 1, 1),
+    dt.datetime(2024, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=5))),
+    PARIS,
 ]
 KEYS = ["", " ", "a", "a:b", "ключ", "🗝", "\ud800", "a\nb", "\x00", "*", "[a]", "#x", "k" * 100_000, "oms:suite:a"]
-BAD_TTLS = [-1, -0.001, float("nan"), float("inf"), float("-inf"), True, False, "60", dt.timedelta(seconds=-1), -(10**400), [1]]
+BAD_TTLS = [
+    -1,
+    -0.001,
+    float("nan"),
+    float("inf"),
+    float("-inf"),
+    True,
+    False,
+    "60",
+    dt.timedelta(seconds=-1),
+    -(10**400),
+    [1],
+]
 
 
 class Unknown:
@@ -90,8 +128,14 @@ def test_any_text_is_a_key(cache: Any, key: str) -> None:
 def test_only_texts_are_keys(cache: Any, key: Any) -> None:
     """A key of another type is refused by every call, so that 1 and "1" never meet."""
     calls: list[Callable[[], Any]] = [
-        lambda: cache.get(key), lambda: cache.set(key, 1), lambda: cache.set(key, 1, ttl=0), lambda: cache.delete(key),
-        lambda: cache.exists(key), lambda: cache.get_many([key]), lambda: cache.set_many({key: 1}), lambda: cache.get_or_set(key, int),
+        lambda: cache.get(key),
+        lambda: cache.set(key, 1),
+        lambda: cache.set(key, 1, ttl=0),
+        lambda: cache.delete(key),
+        lambda: cache.exists(key),
+        lambda: cache.get_many([key]),
+        lambda: cache.set_many({key: 1}),
+        lambda: cache.get_or_set(key, int),
     ]
     for call in calls:
         with pytest.raises(KeyInvalid, match=rf"cache key: found a {type(key).__name__}, wanted a str"):
@@ -168,7 +212,9 @@ def test_expires(cache: Any, eventually: Any, ttl: Any) -> None:
     assert False is cache.delete("k")
 
 
-@pytest.mark.parametrize("ttl", [5, 60.5, dt.timedelta(days=1), dt.timedelta.max, 10**400, 1e300], ids=lambda ttl: str(ttl)[:12])
+@pytest.mark.parametrize(
+    "ttl", [5, 60.5, dt.timedelta(days=1), dt.timedelta.max, 10**400, 1e300], ids=lambda ttl: str(ttl)[:12]
+)
 def test_lasts(cache: Any, ttl: Any) -> None:
     """Before its ttl it is there, however long that is."""
     cache.set("k", 1, ttl=ttl)
@@ -192,8 +238,11 @@ def test_ttl_of_zero(cache: Any, ttl: Any) -> None:
 def test_bad_ttl(cache: Any, ttl: Any) -> None:
     """An unusable ttl is a ValueError that names what was found; nothing changes and no loader runs."""
     cache.set("k", "old")
-    for call in (lambda: cache.set("k", 1, ttl=ttl), lambda: cache.set_many({"k": 1}, ttl=ttl),
-                 lambda: cache.get_or_set("new", lambda: pytest.fail("loaded"), ttl=ttl)):
+    for call in (
+        lambda: cache.set("k", 1, ttl=ttl),
+        lambda: cache.set_many({"k": 1}, ttl=ttl),
+        lambda: cache.get_or_set("new", lambda: pytest.fail("loaded"), ttl=ttl),
+    ):
         with pytest.raises(TtlInvalid, match=r"^ttl: found .+, wanted seconds \(0 or more\)") as refused:
             call()
         assert isinstance(refused.value, ValueError)
@@ -267,6 +316,12 @@ def test_counts(cache: Any) -> None:
     cache.clear()
     stats = cache.stats()
 
-    assert (3, 2, 3, 1, 2) == (stats.counts.hits, stats.counts.misses, stats.counts.sets, stats.counts.deleted, stats.counts.cleared)
+    assert (3, 2, 3, 1, 2) == (
+        stats.counts.hits,
+        stats.counts.misses,
+        stats.counts.sets,
+        stats.counts.deleted,
+        stats.counts.cleared,
+    )
     assert (0.6, "suite") == (stats.hit_rate, stats.name)
     assert (0, 0) == (stats.counts.errors, stats.counts.skipped)

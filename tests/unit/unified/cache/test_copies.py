@@ -37,10 +37,41 @@ class Box:
     items: list[int] = field(default_factory=list)
 
 
+@dataclass
+class Thawed:
+    x: int = 0
+
+
 IMMUTABLE = [
-    None, True, 1, 1.5, "x", b"x", (), (1, ("a", None)), frozenset({1}), Colour.RED, Point(1), Point((Point("x"),)), Named(1, "n"), ...
+    None,
+    True,
+    1,
+    1.5,
+    "x",
+    b"x",
+    (),
+    (1, ("a", None)),
+    frozenset({1}),
+    Colour.RED,
+    Point(1),
+    Point((Point("x"),)),
+    Named(1, "n"),
+    ...,
 ]
-MUTABLE = [[], {}, set(), ([],), Point([]), Named({}, "n"), Box(), bytearray(), Careless(1), object(), MappingProxyType({})]
+MUTABLE = [
+    [],
+    {},
+    set(),
+    ([],),
+    Point([]),
+    Named({}, "n"),
+    Box(),
+    bytearray(),
+    Careless(1),
+    Thawed(),
+    object(),
+    MappingProxyType({}),
+]
 
 
 @pytest.mark.parametrize("value", IMMUTABLE, ids=repr)
@@ -56,7 +87,9 @@ def test_the_rest_is_not(value: Any) -> None:
     assert not is_immutable(value)
 
 
-@pytest.mark.parametrize("value", [[1], {"a": (1,)}, {1, 2}, [[1]], {"a": [1]}, ([1],), Box([1]), Point([1]), [Colour.RED]], ids=repr)
+@pytest.mark.parametrize(
+    "value", [[1], {"a": (1,)}, {1, 2}, [[1]], {"a": [1]}, ([1],), Box([1]), Point([1]), [Colour.RED]], ids=repr
+)
 def test_every_opening_is_a_new_copy(value: Any) -> None:
     """Each opening gives an equal object that shares nothing with the one before or with the original."""
     sealed = seal(value)
@@ -89,7 +122,9 @@ def test_deep_copy_where_pickle_fails() -> None:
     assert type(value) is type(opened)
 
 
-@pytest.mark.parametrize("value", [threading.Lock(), [threading.Lock()], (n for n in "ab"), MappingProxyType({})], ids=lambda v: str(type(v)))
+@pytest.mark.parametrize(
+    "value", [threading.Lock(), [threading.Lock()], (n for n in "ab"), MappingProxyType({})], ids=lambda v: str(type(v))
+)
 def test_refused(value: Any) -> None:
     """What cannot be copied at all is refused with the way out; copying off takes it."""
     with pytest.raises(ValueNotStorable, match=r"neither picklable nor copyable.*copy=False"):

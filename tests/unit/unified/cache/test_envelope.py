@@ -16,14 +16,34 @@ from oms.unified.cache import ValueNotStorable
 from oms.unified.cache.redis.envelope import Unreadable, dumps, loads
 
 SCALARS = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(st.characters()), st.binary(), st.decimals(allow_nan=False),
-    st.uuids(), st.dates(), st.times(), st.timedeltas(), st.datetimes(), st.datetimes(timezones=st.just(dt.UTC)),
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False),
+    st.text(st.characters()),
+    st.binary(),
+    st.decimals(allow_nan=False),
+    st.uuids(),
+    st.dates(),
+    st.times(),
+    st.timedeltas(),
+    st.datetimes(),
+    st.datetimes(timezones=st.just(dt.UTC)),
 )
-HASHABLES = st.recursive(SCALARS, lambda inner: st.one_of(st.tuples(inner, inner), st.frozensets(inner, max_size=3)), max_leaves=5)
-VALUES = st.recursive(HASHABLES, lambda inner: st.one_of(
-    st.lists(inner, max_size=4), st.tuples(inner), st.sets(HASHABLES, max_size=4),
-    st.dictionaries(HASHABLES, inner, max_size=4), st.dictionaries(st.sampled_from(["~", "d", "v", "a"]), inner, max_size=4),
-), max_leaves=12)
+HASHABLES = st.recursive(
+    SCALARS, lambda inner: st.one_of(st.tuples(inner, inner), st.frozensets(inner, max_size=3)), max_leaves=5
+)
+VALUES = st.recursive(
+    HASHABLES,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.tuples(inner),
+        st.sets(HASHABLES, max_size=4),
+        st.dictionaries(HASHABLES, inner, max_size=4),
+        st.dictionaries(st.sampled_from(["~", "d", "v", "a"]), inner, max_size=4),
+    ),
+    max_leaves=12,
+)
 
 
 class Word(enum.StrEnum):
@@ -64,10 +84,28 @@ def test_as_json() -> None:
     assert {"v": 1, "d": {"~": "tuple", "d": [1, {"~": "bytes", "d": "AA=="}]}} == json.loads(dumps((1, b"\x00")))
 
 
-@pytest.mark.parametrize("value", [
-    Word.ONE, Number(1), Pair(1, 2), collections.OrderedDict(a=1), collections.defaultdict(list), object(), object, len, 1j, range(3),
-    dt.datetime(2024, 1, 1, tzinfo=Zone()), dt.time(1, tzinfo=Zone()), [Word.ONE], {"a": {"b": Pair(1, 2)}}, {Word.ONE: 1}, 10**5000,
-], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    "value",
+    [
+        Word.ONE,
+        Number(1),
+        Pair(1, 2),
+        collections.OrderedDict(a=1),
+        collections.defaultdict(list),
+        object(),
+        object,
+        len,
+        1j,
+        range(3),
+        dt.datetime(2024, 1, 1, tzinfo=Zone()),
+        dt.time(1, tzinfo=Zone()),
+        [Word.ONE],
+        {"a": {"b": Pair(1, 2)}},
+        {Word.ONE: 1},
+        10**5000,
+    ],
+    ids=lambda value: type(value).__name__,
+)
 def test_no_guesses(value: Any) -> None:
     """What would come back as another type is refused, subclasses of known types included."""
     with pytest.raises(ValueNotStorable, match=r"^cache value: found a .*, wanted JSON types, tuple"):
@@ -82,12 +120,31 @@ def test_cycle() -> None:
         dumps(cycle)
 
 
-@pytest.mark.parametrize("data", [
-    b"", b"nonsense", b"\xff\xfe", b"null", b"[]", b"5", b"{}", b'{"v": 2, "d": 1}', b'{"v": "1", "d": 1}', b'{"v": 1}',
-    b'{"v":1,"d":{"~":"pickle","d":"x"}}', b'{"v":1,"d":{"~":"tuple"}}', b'{"v":1,"d":{"~":[],"d":1}}', b'{"v":1,"d":{"~":"bytes","d":"?"}}',
-    b'{"v":1,"d":{"~":"datetime","d":["x",null,0]}}', b'{"v":1,"d":{"~":"Decimal","d":"x"}}', b'{"v":1,"d":{"~":"set","d":[[]]}}',
-    b'{"v":1,"d":{"~":"datetime","d":["2024-01-01",  "No/Where", 0]}}', b"[" * 100_000, b"\x80\x04N.",
-])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"nonsense",
+        b"\xff\xfe",
+        b"null",
+        b"[]",
+        b"5",
+        b"{}",
+        b'{"v": 2, "d": 1}',
+        b'{"v": "1", "d": 1}',
+        b'{"v": 1}',
+        b'{"v":1,"d":{"~":"pickle","d":"x"}}',
+        b'{"v":1,"d":{"~":"tuple"}}',
+        b'{"v":1,"d":{"~":[],"d":1}}',
+        b'{"v":1,"d":{"~":"bytes","d":"?"}}',
+        b'{"v":1,"d":{"~":"datetime","d":["x",null,0]}}',
+        b'{"v":1,"d":{"~":"Decimal","d":"x"}}',
+        b'{"v":1,"d":{"~":"set","d":[[]]}}',
+        b'{"v":1,"d":{"~":"datetime","d":["2024-01-01",  "No/Where", 0]}}',
+        b"[" * 100_000,
+        b"\x80\x04N.",
+    ],
+)
 def test_foreign_data(data: bytes) -> None:
     """Anything else is unreadable, whatever is wrong with it; a pickle is not even looked into."""
     with pytest.raises(Unreadable):

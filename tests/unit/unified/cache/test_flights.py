@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -67,6 +68,7 @@ def test_keys_do_not_wait_for_each_other(cache: UnifiedCache) -> None:
 
 def test_exception_goes_to_all_threads(cache: UnifiedCache, eventually: Callable[..., Any]) -> None:
     """What the loader raises goes to everybody who waits; the next call loads again."""
+
     def fail() -> None:
         raise LookupError("upstream")
 
@@ -83,6 +85,7 @@ def test_exception_goes_to_all_threads(cache: UnifiedCache, eventually: Callable
 
 def test_interrupted_leader(cache: UnifiedCache, eventually: Callable[..., Any]) -> None:
     """An interrupt of the leader's thread is its own: a follower takes over and loads."""
+
     def interrupt() -> None:
         raise SystemExit
 
@@ -187,23 +190,47 @@ def test_cancelled_leader(cache: UnifiedCache) -> None:
 
 
 def test_exception_goes_to_all_tasks(cache: UnifiedCache) -> None:
-    """What an async loader raises goes to everybody who waits; if nobody waits any more it is no warning either."""
+    """What an async loader raises goes to everybody who waits; the next call loads again."""
 
     async def fail() -> None:
         await asyncio.sleep(0)
         raise LookupError("upstream")
 
     async def main() -> list[Any]:
-        alone = asyncio.create_task(cache.aget_or_set("alone", fail))
-        answers = await asyncio.gather(*(cache.aget_or_set("k", fail) for _ in range(5)), return_exceptions=True)
-        alone.cancel()
-        return [*answers, *await asyncio.gather(alone, return_exceptions=True)]
+        return await asyncio.gather(*(cache.aget_or_set("k", fail) for _ in range(5)), return_exceptions=True)
 
-    *answers, _ = asyncio.run(main())
+    answers = asyncio.run(main())
 
     assert ["upstream"] * 5 == [str(answer) for answer in answers]
     assert {} == cache._async_flights._tasks
     assert 2 == asyncio.run(cache.aget_or_set("k", lambda: asyncio.sleep(0, 2)))
+
+
+def test_exception_that_nobody_waits_for(cache: UnifiedCache) -> None:
+    """A load that fails after all who waited were cancelled is no complaint of asyncio's either."""
+    complaints: list[Any] = []
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
+        opened = asyncio.Event()
+
+        async def fail() -> None:
+            await opened.wait()
+            raise LookupError("upstream")
+
+        alone = asyncio.create_task(cache.aget_or_set("k", fail))
+        while not cache._async_flights._tasks:
+            await asyncio.sleep(0)
+        alone.cancel()
+        await asyncio.gather(alone, return_exceptions=True)
+        opened.set()
+        while cache._async_flights._tasks:
+            await asyncio.sleep(0)
+        gc.collect()
+
+    asyncio.run(main())
+
+    assert [] == complaints
 
 
 def test_loops_fly_apart(cache: UnifiedCache) -> None:

@@ -211,13 +211,16 @@ def test_every_removal_has_one_cause(clock: FakeClock) -> None:
 
 
 KEYS = st.sampled_from("abcdef")
-STEPS = st.lists(st.one_of(
-    st.tuples(st.just("set"), KEYS, st.sampled_from([None, 0, 1.0, 2.5, 7.0])),
-    st.tuples(st.just("get"), KEYS, st.none()),
-    st.tuples(st.just("exists"), KEYS, st.none()),
-    st.tuples(st.just("delete"), KEYS, st.none()),
-    st.tuples(st.just("wait"), st.none(), st.sampled_from([0.5, 1.0, 3.0])),
-), max_size=60)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("set"), KEYS, st.sampled_from([None, 0, 1.0, 2.5, 7.0])),
+        st.tuples(st.just("get"), KEYS, st.none()),
+        st.tuples(st.just("exists"), KEYS, st.none()),
+        st.tuples(st.just("delete"), KEYS, st.none()),
+        st.tuples(st.just("wait"), st.none(), st.sampled_from([0.5, 1.0, 3.0])),
+    ),
+    max_size=60,
+)
 
 
 class Model:

@@ -14,7 +14,9 @@ def _collected(reader: InMemoryMetricReader) -> dict[tuple[str, ...], float]:
     assert data is not None
     return {
         (metric.name, *(str(value) for _, value in sorted(dict(point.attributes or {}).items()))): point.value
-        for scope in data.resource_metrics[0].scope_metrics for metric in scope.metrics for point in metric.data.data_points
+        for scope in data.resource_metrics[0].scope_metrics
+        for metric in scope.metrics
+        for point in metric.data.data_points
     }
 
 
@@ -37,10 +39,21 @@ def test_totals_are_exported() -> None:
     provider.shutdown()
 
     assert {
-        ("oms.cache.requests", "types", "hit"): 1, ("oms.cache.requests", "types", "miss"): 2, ("oms.cache.sets", "types"): 3,
-        ("oms.cache.removals", "types", "replaced"): 1, ("oms.cache.removals", "types", "evicted"): 1,
-        ("oms.cache.removals", "types", "expired"): 0, ("oms.cache.removals", "types", "deleted"): 0,
-        ("oms.cache.removals", "types", "cleared"): 0, ("oms.cache.faults", "types", "failed"): 0,
-        ("oms.cache.faults", "types", "skipped"): 0, ("oms.cache.loads", "types"): 1, ("oms.cache.size", "types"): 1,
+        ("oms.cache.requests", "types", "hit"): 1,
+        ("oms.cache.requests", "types", "miss"): 2,
+        ("oms.cache.sets", "types"): 3,
+        ("oms.cache.removals", "types", "replaced"): 1,
+        ("oms.cache.removals", "types", "evicted"): 1,
+        ("oms.cache.removals", "types", "expired"): 0,
+        ("oms.cache.removals", "types", "deleted"): 0,
+        ("oms.cache.removals", "types", "cleared"): 0,
+        ("oms.cache.faults", "types", "failed"): 0,
+        ("oms.cache.faults", "types", "skipped"): 0,
+        ("oms.cache.loads", "types"): 1,
+        ("oms.cache.size", "types"): 1,
     } == first
-    assert (1, 0, 0) == (second["oms.cache.removals", "types", "cleared"], second["oms.cache.size", "types"], second["oms.cache.size", "later"])
+    assert (1, 0, 0) == (
+        second["oms.cache.removals", "types", "cleared"],
+        second["oms.cache.size", "types"],
+        second["oms.cache.size", "later"],
+    )

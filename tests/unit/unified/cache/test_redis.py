@@ -13,9 +13,11 @@ import pytest
 from redis.exceptions import NoPermissionError
 from servers.redis_server import RedisServer
 
-from oms.unified.cache import CacheRegistry, RedisBackend, UnifiedCache
+from oms.unified.cache import CacheRegistry, Counts, RedisBackend, UnifiedCache
+from oms.unified.cache.redis.calls import Calls
 from oms.unified.cache.redis.clients import LoopClient
 from oms.unified.cache.redis.names import Names
+from oms.unified.cache.redis.outage import Outage
 
 from .conftest import PATIENT_MS, exit_code_of_child
 
@@ -99,6 +101,13 @@ def test_ttl_is_kept_by_redis(build: Build, redis_server: RedisServer) -> None:
     assert 0 < left[1] <= 1001
     assert -1 == left[2]
     assert 59_000 < left[3] <= 60_000
+
+
+def test_parts_of_a_millisecond() -> None:
+    """A ttl between two milliseconds is the longer one, so that nothing expires early."""
+    task = Calls("n", Outage(clock=lambda: 0.0), Counts()).set_many({"k": 1}, 0.0015)
+
+    assert ("write", b"oms:n:k", b'{"v":1,"d":1}', 2) == task.steps.send(None)
 
 
 def test_foreign_value_is_a_miss(build: Build, redis_server: RedisServer) -> None:
@@ -206,10 +215,12 @@ def test_cancelled_calls_mix_up_nothing(build: Build) -> None:
             tasks = [asyncio.create_task(cache.aget(str(k))) for k in range(5)]
             for _ in range(n % 7):
                 await asyncio.sleep(0)
-            for task in tasks[n % 3::2]:
+            for task in tasks[n % 3 :: 2]:
                 task.cancel()
             answers = await asyncio.gather(*tasks, return_exceptions=True)
-            wrong += sum(answer != k for k, answer in enumerate(answers) if not isinstance(answer, asyncio.CancelledError))
+            wrong += sum(
+                answer != k for k, answer in enumerate(answers) if not isinstance(answer, asyncio.CancelledError)
+            )
         return wrong
 
     assert 0 == asyncio.run(main())
@@ -276,7 +287,9 @@ def test_threads(build: Build) -> None:
 def test_through_the_registry(redis_server: RedisServer) -> None:
     """A registry builds it from its config, under the cache's name as namespace."""
     registry = CacheRegistry()
-    cache = registry.get_cache("types", {"backend": "redis", "url": redis_server.url, "ttl": 60, "deadline_ms": PATIENT_MS})
+    cache = registry.get_cache(
+        "types", {"backend": "redis", "url": redis_server.url, "ttl": 60, "deadline_ms": PATIENT_MS}
+    )
     cache.set("k", 1)
 
     assert ["oms:types:k"] == redis_server.keys()

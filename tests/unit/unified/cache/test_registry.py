@@ -61,7 +61,10 @@ def test_conflict() -> None:
     cache = registry.get_cache("c", {"max_size": 10, "ttl": 60})
 
     assert cache is registry.get_cache("c", {"ttl": dt.timedelta(minutes=1), "max_size": 10, "backend": "memory"})
-    with pytest.raises(CacheConfigInvalid, match=r"^cache 'c': found another max_size, ttl than it was built with, wanted the same config"):
+    with pytest.raises(
+        CacheConfigInvalid,
+        match=r"^cache 'c': found another max_size, ttl than it was built with, wanted the same config",
+    ):
         registry.get_cache("c", {"max_size": 11})
 
 
@@ -91,40 +94,49 @@ def test_threads_get_the_same_cache() -> None:
     assert 1 == len(caches)
 
 
-@pytest.mark.parametrize(("config", "message"), [
-    ({"max_sise": 1}, r"^cache config: found the unknown key 'max_sise', wanted one of max_size, .*; did you mean 'max_size'\?$"),
-    ({"zzzzzz": 1}, r"found the unknown key 'zzzzzz', wanted one of [^;]*$"),
-    ({1: 1}, r"found the unknown key 1"),
-    ([], r"^cache config: found a list, wanted a mapping or a CacheConfig$"),
-    ({"max_size": 0}, r"^cache config: max_size: found 0, wanted 1 or more$"),
-    ({"max_size": -5}, "found -5"),
-    ({"max_size": True}, "max_size: found a bool, wanted a whole number, 1 or more"),
-    ({"max_size": 1.5}, "max_size: found a float"),
-    ({"max_size": "10"}, "max_size: found a str"),
-    ({"ttl": 0}, "ttl: found 0, wanted more than 0, or None for ever; a default of 0 would store nothing"),
-    ({"ttl": -1}, "ttl: found -1, wanted seconds"),
-    ({"ttl": "60"}, "ttl: found a str"),
-    ({"backend": "terminusdb"}, "backend: found 'terminusdb', wanted memory or redis; terminusdb comes with a later part of the cache phase"),
-    ({"backend": "tiered"}, "tiered comes with a later part"),
-    ({"backend": "reddis"}, r"backend: found 'reddis', wanted memory or redis; did you mean 'redis'\?"),
-    ({"backend": None}, "backend: found a NoneType"),
-    ({"backend": "redis"}, "url: found none, wanted redis:// or rediss:// or unix://"),
-    ({"backend": "redis", "url": "http://x"}, "url: found another scheme"),
-    ({"backend": "redis", "url": URL, "copy": False}, "copy: found False with backend redis"),
-    ({"url": URL}, "url: found one with backend memory"),
-    ({"url": 5}, "url: found a int"),
-    ({"namespace": ""}, "namespace: found 0 characters, wanted 1 to 100"),
-    ({"namespace": "n" * 101}, "namespace: found 101 characters"),
-    ({"namespace": 5}, "namespace: found a int"),
-    ({"deadline_ms": 0}, "deadline_ms: found 0, wanted 1 or more"),
-    ({"deadline_ms": float("nan")}, "deadline_ms: found nan"),
-    ({"deadline_ms": float("inf")}, "deadline_ms: found inf"),
-    ({"deadline_ms": "1"}, "deadline_ms: found a str, wanted a number"),
-    ({"strict": 1}, "strict: found a int, wanted True or False"),
-    ({"copy": "no"}, "copy: found a str"),
-    ({"backend": "redis", "url": "redis://:hunter2@h:notaport/0"}, "url: found one that redis-py refuses"),
-    ({"backend": "redis", "url": "redis://:hunter2@h/0?colour=red"}, "url: found one that redis-py refuses"),
-])
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (
+            {"max_sise": 1},
+            r"^cache config: found the unknown key 'max_sise', wanted one of max_size, .*; did you mean 'max_size'\?$",
+        ),
+        ({"zzzzzz": 1}, r"found the unknown key 'zzzzzz', wanted one of [^;]*$"),
+        ({1: 1}, r"found the unknown key 1"),
+        ([], r"^cache config: found a list, wanted a mapping or a CacheConfig$"),
+        ({"max_size": 0}, r"^cache config: max_size: found 0, wanted 1 or more$"),
+        ({"max_size": -5}, "found -5"),
+        ({"max_size": True}, "max_size: found a bool, wanted a whole number, 1 or more"),
+        ({"max_size": 1.5}, "max_size: found a float"),
+        ({"max_size": "10"}, "max_size: found a str"),
+        ({"ttl": 0}, "ttl: found 0, wanted more than 0, or None for ever; a default of 0 would store nothing"),
+        ({"ttl": -1}, "ttl: found -1, wanted seconds"),
+        ({"ttl": "60"}, "ttl: found a str"),
+        (
+            {"backend": "terminusdb"},
+            "backend: found 'terminusdb', wanted memory or redis; terminusdb comes with a later part of the cache phase",
+        ),
+        ({"backend": "tiered"}, "tiered comes with a later part"),
+        ({"backend": "reddis"}, r"backend: found 'reddis', wanted memory or redis; did you mean 'redis'\?"),
+        ({"backend": None}, "backend: found a NoneType"),
+        ({"backend": "redis"}, "url: found none, wanted redis:// or rediss:// or unix://"),
+        ({"backend": "redis", "url": "http://x"}, "url: found another scheme"),
+        ({"backend": "redis", "url": URL, "copy": False}, "copy: found False with backend redis"),
+        ({"url": URL}, "url: found one with backend memory"),
+        ({"url": 5}, "url: found a int"),
+        ({"namespace": ""}, "namespace: found 0 characters, wanted 1 to 100"),
+        ({"namespace": "n" * 101}, "namespace: found 101 characters"),
+        ({"namespace": 5}, "namespace: found a int"),
+        ({"deadline_ms": 0}, "deadline_ms: found 0, wanted 1 or more"),
+        ({"deadline_ms": float("nan")}, "deadline_ms: found nan"),
+        ({"deadline_ms": float("inf")}, "deadline_ms: found inf"),
+        ({"deadline_ms": "1"}, "deadline_ms: found a str, wanted a number"),
+        ({"strict": 1}, "strict: found a int, wanted True or False"),
+        ({"copy": "no"}, "copy: found a str"),
+        ({"backend": "redis", "url": "redis://:hunter2@h:notaport/0"}, "url: found one that redis-py refuses"),
+        ({"backend": "redis", "url": "redis://:hunter2@h/0?colour=red"}, "url: found one that redis-py refuses"),
+    ],
+)
 def test_bad_config(config: Any, message: str) -> None:
     """An unusable config is refused in one line that says where, what was found, what was wanted; passwords are never shown."""
     registry = CacheRegistry()

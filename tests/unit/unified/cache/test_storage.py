@@ -41,7 +41,12 @@ def test_async_only_storage() -> None:
     async def main() -> list[Any]:
         await cache.aset("a", 1)
         await cache.aset_many({"b": None, "c": 3})
-        found = [await cache.aget("a"), await cache.aget_many(["c", "x", "b"]), await cache.aexists("b"), await cache.adelete("a")]
+        found = [
+            await cache.aget("a"),
+            await cache.aget_many(["c", "x", "b"]),
+            await cache.aexists("b"),
+            await cache.adelete("a"),
+        ]
         await cache.aforget("b")
         found.append(await cache.aget_or_set("b", lambda: asyncio.sleep(0, "loaded")))
         await cache.aforget(None)
@@ -55,24 +60,33 @@ def test_async_only_storage() -> None:
 def test_plain_calls_say_so() -> None:
     """A plain call over it is an error that names the storage and the way out."""
     cache = UnifiedCache(Drawer())
-    for call in (lambda: cache.get("k"), lambda: cache.set("k", 1), lambda: cache.delete("k"), lambda: cache.exists("k"), cache.clear,
-                 lambda: cache.forget("k"), lambda: cache.forget(None)):
+    for call in (
+        lambda: cache.get("k"),
+        lambda: cache.set("k", 1),
+        lambda: cache.delete("k"),
+        lambda: cache.exists("k"),
+        cache.clear,
+        lambda: cache.forget("k"),
+        lambda: cache.forget(None),
+    ):
         with pytest.raises(SyncNotSupported, match=r"^Drawer: found a plain call, wanted an async one; use aget"):
             call()
 
 
 def test_incomplete_storage() -> None:
     """A storage that lacks a call cannot be built."""
+
     class Half(CacheStorageBackend):
         async def get(self, key: str) -> Any:
             return MISSING
 
     with pytest.raises(TypeError, match="abstract"):
-        Half()  # type: ignore[abstract]
+        Half()
 
 
 def test_subclass_with_its_own_get() -> None:
     """A cache that refines get keeps its own; the short cut to the storage is only for the one that does not."""
+
     class Loud(UnifiedCache):
         def get(self, key: str) -> Any:
             return f"{super().get(key)}!"

@@ -19,7 +19,10 @@ def unified(clock: FakeClock) -> UnifiedCache:
     return UnifiedCache(MemoryBackend(10, clock=clock), ttl=5)
 
 
-@pytest.mark.parametrize(("ttl", "lasts_s"), [({"ttl_seconds": 60}, 60), ({"ttl": dt.timedelta(minutes=1)}, 60), ({"ttl": 1.5}, 1.5), ({}, 5)])
+@pytest.mark.parametrize(
+    ("ttl", "lasts_s"),
+    [({"ttl_seconds": 60}, 60), ({"ttl": dt.timedelta(minutes=1)}, 60), ({"ttl": 1.5}, 1.5), ({}, 5)],
+)
 @pytest.mark.filterwarnings("ignore:ttl_seconds is deprecated")
 def test_both_spellings(unified: UnifiedCache, clock: FakeClock, ttl: dict[str, Any], lasts_s: float) -> None:
     """Either spelling gives the entry that time, neither gives it the cache's default."""

@@ -195,6 +195,20 @@ def test_cancelled_task(time: VirtualTime) -> None:
     assert "well" == asyncio.run(scenario())
 
 
+def test_wrong_arguments(time: VirtualTime) -> None:
+    """A call that fails before it begins is a failure, and a probe that does so gives its permit back."""
+    breaker = UnifiedCircuitBreaker("b")
+    breaker.half_open()
+
+    async def act() -> None:
+        pass
+
+    with pytest.raises(TypeError):
+        asyncio.run(breaker.acall(act, "too much"))  # type: ignore[call-arg]
+
+    assert (CircuitState.OPEN, 1) == (breaker.state, breaker.counts.failures)
+
+
 def test_exclude(make: Make) -> None:
     """An excluded error, subclasses included, neither counts nor sets anything back, and is raised."""
     face = make(failure_threshold=2, exclude=(LookupError,))

@@ -550,7 +550,9 @@ def test_eight_processes_hear(eight: Any) -> None:
 @pytest.mark.parametrize("permits", [1, 3])
 def test_one_probe_a_permit(eight: Any, permits: int) -> None:
     """Of eight processes that call a half-open breaker at once, exactly as many get through as there are permits, round after round."""
-    processes = eight(failure_ratio=0, failure_threshold=1, timeout=0.2, half_open_permits=permits, success_threshold=permits)
+    processes = eight(
+        failure_ratio=0, failure_threshold=1, timeout=0.2, half_open_permits=permits, success_threshold=permits
+    )
     for _ in range(3):
         assert "failed" == processes[0].ask("fail")
         for process in processes:

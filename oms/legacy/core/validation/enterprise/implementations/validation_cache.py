@@ -1,6 +1,6 @@
 """Cache of validation results: least recently used first out, with a time to live, safe between threads.
 
-Kept as it was. Its quirks are VC-01 to VC-09 of the legacy reference; ``tests/unit/legacy`` pins each.
+Kept as it was. Its quirks are VC-01 to VC-09 of the migration guide; ``tests/unit/legacy`` pins each.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""The monolith's configuration classes."""

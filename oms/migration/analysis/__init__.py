@@ -1,0 +1,1 @@
+"""Report what a code base reads from the environment."""

@@ -1,0 +1,1 @@
+"""Keep new environment accesses out while the old ones go."""

@@ -1,0 +1,1 @@
+"""Find every environment access in Python source text."""

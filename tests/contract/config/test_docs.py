@@ -1,0 +1,42 @@
+"""The code on the pages of the config phase runs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from oms.seams.known import load_known
+
+DOCS = Path(__file__).parents[3] / "docs"
+PAGES = ["phases/config.md"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_docs_code(page: str) -> None:
+    """Every Python block of the page runs, in order, in one namespace."""
+    blocks = re.findall(r"^```python\n(.*?)^```$", (DOCS / page).read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, page, "exec", dont_inherit=True), names)
+
+    assert blocks
+
+
+def test_docs_parts() -> None:
+    """The phase page has the parts that every phase page has, in their order."""
+    text = (DOCS / "phases/config.md").read_text("utf-8")
+
+    wanted = ["About", "Usage", "Defaults", "Telemetry", "Known divergences", "Anti-patterns"]
+    assert wanted == re.findall(r"^## (.*)$", text, re.MULTILINE)
+
+
+def test_docs_rules() -> None:
+    """The phase page lists every rule with its class, and no other."""
+    text = (DOCS / "phases/config.md").read_text("utf-8")
+    listed = re.findall(r"^\| \[([A-Z]+-\d+)\]\(\S+\) \| `(\w+)` \|.*\| (\w+) \|$", text, re.MULTILINE)
+
+    assert sorted(
+        {(rule.id, rule.seam.partition(".")[2], rule.klass.value) for rule in load_known("config")}
+    ) == sorted(listed)
