@@ -97,3 +97,6 @@ class Backoff(Protocol):
 
 
 RESILIENCE = Phase("resilience")
+RETRY = RESILIENCE.seam("retry", port=Retry)
+BACKOFF = RESILIENCE.seam("backoff", port=Backoff)
+BREAKER = RESILIENCE.seam("breaker", port=Breaker)

@@ -1,0 +1,126 @@
+"""Legacy retries, breakers and waits behind the resilience ports: names and units are translated, quirks pass through."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
+
+from oms.legacy.core.scheduler.schedule_calculator import DefaultScheduleCalculator
+from oms.legacy.shared.security.protection_facade import CircuitBreaker, CircuitBreakerConfig, CircuitState
+from oms.legacy.utils import retry_strategy
+from oms.legacy.utils.retry_strategy import DB_CRITICAL_CONFIG, DB_WRITE_CONFIG, RetryConfig, RetryStrategy, with_retry
+from oms.seams.resilience import TIME
+
+T = TypeVar("T")
+
+_CONFIGS: Mapping[str, RetryConfig] = {
+    "standard": RetryConfig.for_strategy(RetryStrategy.STANDARD),
+    "conservative": RetryConfig.for_strategy(RetryStrategy.CONSERVATIVE),
+    "database": DB_WRITE_CONFIG,
+    "critical": DB_CRITICAL_CONFIG,
+}
+"""What legacy callers had where the unified ones name a policy; every other policy stands for the legacy default."""
+
+
+class RetryStrategyAdapter:
+    """``utils.retry_strategy`` as ``Retry``.
+
+    Its breakers and budgets lie in the module, by operation (RT-21). A twin has a prefix of its own before each operation.
+
+    Args:
+        configs: By policy name.
+    """
+
+    process_local = True
+
+    def __init__(self, configs: Mapping[str, RetryConfig] = _CONFIGS, *, prefix: str = "") -> None:
+        self._configs, self._prefix = configs, prefix
+        self._default = RetryConfig()
+
+    async def acall(self, function: Callable[[], Awaitable[T]], *, operation: str, policy: str = "standard") -> T:
+        """Return what *function* returns, after legacy's attempts.
+
+        Raises:
+            RetryBudgetExhaustedError, CircuitBreakerOpenError: in place of what *function* raised (RT-02, RT-20).
+        """
+        config = self._configs.get(policy, self._default)
+        result: T = await with_retry(f"{self._prefix}{operation}", config)(function)()
+        return result
+
+    def twin(self) -> RetryStrategyAdapter:
+        """Return retries that share no breaker and no budget with these."""
+        return RetryStrategyAdapter(self._configs, prefix=f"twin {uuid.uuid4().hex} of ")
+
+    def forget_twin(self) -> None:
+        """Take what this twin left in the module out of it."""
+        for kept in (retry_strategy._circuit_breakers, retry_strategy._retry_budgets):
+            for operation in [operation for operation in kept if self._prefix and operation.startswith(self._prefix)]:
+                del kept[operation]
+
+
+class ProtectionBreakerAdapter:
+    """The protection facade's breakers as ``Breaker``, one a name.
+
+    Args:
+        config: Of every breaker; each gets a copy (PF-06 would make them share it).
+    """
+
+    process_local = True
+
+    def __init__(self, config: CircuitBreakerConfig | None = None) -> None:
+        self._config = config or CircuitBreakerConfig(use_distributed_state=False)
+        self._breakers: dict[str, CircuitBreaker] = {}
+
+    async def acall(self, function: Callable[[], Awaitable[T]], *, name: str) -> T:
+        """Return what *function* returns.
+
+        Raises:
+            ProtectionViolation: if the breaker called *name* is open; *function* is not called then.
+        """
+
+        async def call() -> T:
+            return await function()
+
+        # Legacy looks at the kind of function (PF-08); what comes through the port is async.
+        result: T = await self._of(name).execute(call)
+        return result
+
+    def open_for_s(self, name: str) -> float:
+        """Return the seconds that the breaker called *name* stays open, 0 if it is not."""
+        breaker = self._of(name)
+        if breaker.state is not CircuitState.OPEN:
+            return 0.0
+        return max(0.0, (breaker.last_failure_time or 0.0) + breaker.config.timeout - TIME.get().wall())
+
+    def adopt_open(self, name: str, for_s: float) -> None:
+        """Open the breaker called *name* for *for_s* seconds: the other side had it open when it handed over."""
+        breaker, now = self._of(name), TIME.get().wall()
+        breaker.state = CircuitState.OPEN
+        breaker.failure_count = max(breaker.failure_count, breaker.config.failure_threshold)
+        breaker.last_failure_time = now + for_s - breaker.config.timeout
+        breaker.state_change_time = now
+
+    def twin(self) -> ProtectionBreakerAdapter:
+        """Return breakers of the same configuration, all closed."""
+        return ProtectionBreakerAdapter(self._config)
+
+    def _of(self, name: str) -> CircuitBreaker:
+        breaker = self._breakers.get(name)
+        if breaker is None:
+            config = CircuitBreakerConfig(**vars(self._config))
+            breaker = self._breakers[name] = CircuitBreaker(name, config)
+        return breaker
+
+
+class ScheduleBackoffAdapter:
+    """The schedule calculator as ``Backoff``."""
+
+    process_local = True
+
+    def __init__(self) -> None:
+        self._calculator = DefaultScheduleCalculator()
+
+    def delay(self, base_delay: int, retry_count: int, strategy: str = "exponential") -> float:
+        """Return legacy's seconds before retry number *retry_count*, without a cap (SC-01)."""
+        return self._calculator.calculate_retry_delay(base_delay, retry_count, strategy)
