@@ -98,7 +98,7 @@ class Bound:
         self.state.guard.reset()
         self.state.older_plans.clear()
         for desk in self.state.desks.values():
-            desk.begin_anew()
+            desk.reset_after_fork()
         self.lane.reset(allowance)
         self.async_lanes.reset(allowance)
 
