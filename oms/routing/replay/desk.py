@@ -104,7 +104,12 @@ class Desk:
         token, inside = TIME.set(self._clock.source), INSIDE.set(True)
         try:
             while self._tape and not until.is_played:
-                self._replay(*self._tape.popleft())
+                recording, at, what = self._tape.popleft()
+                try:
+                    self._replay(recording, at, what)
+                except CONTAINED:  # a side that cannot make a twin, or tell of its breaker: this call's matter alone
+                    _LOG.exception("%s: cannot replay", self._state.binding.seam.full_name)
+                    self._give_up(recording, is_over=isinstance(what, Ended))
         finally:
             TIME.reset(token)
             INSIDE.reset(inside)
@@ -116,15 +121,22 @@ class Desk:
             recording.twin.begin(at, getattr(line.twin, recording.operation.name))
             return
         twin: TwinCall | None = recording.twin
-        if twin is None:
-            return  # it began before a fork
-        if isinstance(what, Attempt):
+        if twin is None:  # it began before a fork, or was given up
+            self._give_up(recording, is_over=isinstance(what, Ended))
+        elif isinstance(what, Attempt):
             twin.attempt_ended(at, what)
         elif isinstance(what, Woke):
             twin.woke(at)
         else:
             recording.is_played = True
             self._ended(at, recording, twin, what)
+
+    def _give_up(self, recording: Recording, *, is_over: bool) -> None:
+        self.lost(recording.subject)
+        recording.twin = None
+        if is_over:
+            recording.is_played = True
+            recording.count(Outcome.UNCOMPARABLE, Uncomparable.NOT_REPLAYABLE)
 
     def _ended(self, at: Moment, recording: Recording, call: TwinCall, end: Ended) -> None:
         if end.outcome is None:
@@ -183,6 +195,8 @@ class Desk:
         )
         first = differences[0].path if differences else None
         parted = f"{first} {control.refused_by} {candidate.refused_by}" if _is_admission(first) else None
+        if first == "state":
+            parted = f"state {control.state} {candidate.state}"
         if parted is not None:
             is_new = line.parted not in (parted, _ANY)
             self._adopt(at, recording, line, circuit, parted)

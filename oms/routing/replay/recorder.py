@@ -148,7 +148,7 @@ class Recording(TimeSource):
         self._task = asyncio.current_task()
         self._errors: list[BaseException | None] = []
         self._limits: list[float | None] = []
-        self._pending: float | None = None
+        self._pending: Attempt | None = None
         self._cut: BaseException | None = None
         self._now = Moment(base.monotonic(), base.wall())
         tape((self, self._now, _BEGUN))
@@ -162,7 +162,7 @@ class Recording(TimeSource):
     def watched(self, function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         """Return the user's *function*, written down. It runs in the time of its surroundings, for it is not the control's."""
 
-        async def attempt(*args: Any, **kwargs: Any) -> Any:
+        async def run(*args: Any, **kwargs: Any) -> Any:
             base = self._base
             TIME.set(base)
             began = base.monotonic()
@@ -175,10 +175,14 @@ class Recording(TimeSource):
             TIME.set(self)
             self._now = now = Moment(base.monotonic(), base.wall())
             self._errors.append(None)
-            self._tape((self, now, Attempt(_RETURNED, now.monotonic - began)))
+            attempt = Attempt(_RETURNED, now.monotonic - began)
+            if self._limits:
+                self._pending = attempt
+            else:
+                self._tape((self, now, attempt))
             return result
 
-        return attempt
+        return run
 
     def returned(self, control_ns: int, circuit: Circuit) -> None:
         """The control has returned."""
@@ -206,15 +210,13 @@ class Recording(TimeSource):
     def _failed(self, error: BaseException, began: float) -> None:
         self.step()
         took = self._now.monotonic - began
-        if isinstance(error, asyncio.CancelledError):
-            self._errors.append(None)
-            if self._limits:
-                self._pending = took  # who cancelled it shows only when the limit's error comes out, or does not
-            else:
-                self._put(Attempt(_CANCELLED, took))
-            return
         self._errors.append(error)
-        self._put(Attempt(_RAISED, took, stand_in(error)))
+        is_cancelled = isinstance(error, asyncio.CancelledError)
+        attempt = Attempt(_CANCELLED, took) if is_cancelled else Attempt(_RAISED, took, stand_in(error))
+        if self._limits:
+            self._pending = attempt
+        else:
+            self._put(attempt)
 
     def _put(self, what: Happening) -> None:
         self._tape((self, self._now, what))
@@ -255,20 +257,20 @@ class Recording(TimeSource):
         """Await something for a limited time, and write down if the limit ended an attempt."""
         if not self._is_own():
             return await self._base.wait_for(awaitable, limit_s)
+        # An attempt that ended inside is told when this is over: only then the control learns of it, and whether its limit cut it.
         self._limits.append(limit_s)
         try:
             return await self._base.wait_for(awaitable, limit_s)
         except TimeoutError as error:
-            self.step()
-            if self._pending is not None:
-                self._pending = None
+            if self._pending is not None and error is not self._errors[-1]:
+                self._pending = Attempt(_CUT, limit_s or 0.0)
                 self._cut = self._errors[-1] = error
-                self._put(Attempt(_CUT, limit_s or 0.0))
             raise
         finally:
             self._limits.pop()
+            self.step()
             if self._pending is not None and not self._limits:
-                self._put(Attempt(_CANCELLED, self._pending))
+                self._put(self._pending)
                 self._pending = None
 
     def _is_own(self) -> bool:
