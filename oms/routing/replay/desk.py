@@ -32,13 +32,15 @@ class Line:
 
     Attributes:
         parted: How the sides last differed in whom they let in, None while they are in step. After a gap they may differ in any way.
+        is_blind: The twin has not seen all failures that its control counts by now: it will open at another moment, once.
     """
 
-    __slots__ = ("parted", "twin")
+    __slots__ = ("is_blind", "parted", "twin")
 
-    def __init__(self, twin: Any, parted: str | None = None) -> None:
+    def __init__(self, twin: Any, parted: str | None, *, is_blind: bool) -> None:
         self.twin = twin
         self.parted = parted
+        self.is_blind = is_blind
 
 
 class Reel(Job):
@@ -80,6 +82,7 @@ class Desk:
         self._clock = VirtualClock()
         self._lines: OrderedDict[str, Line] = OrderedDict()
         self._gaps: set[str] = set()
+        self._has_missed = False
 
     def lost(self, subject: str) -> None:
         """A call on *subject* is not recorded, or not whole: from now on its twin knows too little. From any thread."""
@@ -92,6 +95,7 @@ class Desk:
 
     def begin_anew(self) -> None:
         """Forget every twin: for some time nothing was recorded."""
+        self._has_missed = True
         self._gaps.update(list(self._lines))
 
     def reset_after_fork(self) -> None:
@@ -159,20 +163,24 @@ class Desk:
             parted = _ANY if subject in self._gaps else None
             self._gaps.discard(subject)
             line = self._lines[subject] = self._anew(at, line, subject, recording.before, parted)
+            line.is_blind = line.is_blind and (parted is not None or self._has_missed)
             if len(self._lines) > MAX_LINES:
                 self._dispose(self._lines.popitem(last=False)[1])
         self._lines.move_to_end(subject)
         return line
 
     def _anew(self, at: Moment, line: Line | None, subject: str, circuit: Circuit, parted: str | None) -> Line:
-        """Return a line with a new twin, its breaker as open as the control's; calls in flight keep the old one."""
+        """Return a line with a new twin, its breaker as open as the control's; calls in flight keep the old one.
+
+        An open breaker has forgotten what opened it, so there a new twin knows all there is to know.
+        """
         if line is not None:
             self._dispose(line)
         twin = self._state.binding.sides[self._control.other].twin()
         self._clock.stand(at, None)
         if circuit.open_for_s > 0:
             adopt_open(twin, subject, circuit.open_for_s)
-        return Line(twin, parted)
+        return Line(twin, parted, is_blind=circuit.state not in (None, "open"))
 
     def _dispose(self, line: Line) -> None:
         forget = getattr(line.twin, "forget_twin", None)
@@ -198,7 +206,7 @@ class Desk:
         if first == "state":
             parted = f"state {control.state} {candidate.state}"
         if parted is not None:
-            is_new = line.parted not in (parted, _ANY)
+            is_new = line.parted not in (parted, _ANY) and not line.is_blind
             self._adopt(at, recording, line, circuit, parted)
             if not is_new:
                 recording.count(Outcome.UNCOMPARABLE, Uncomparable.FOLLOW_ON)
