@@ -16,9 +16,7 @@ from oms.domain.stage import Stage
 from oms.routing import LaneLimits, Runtime
 from oms.seams.resilience import TIME
 from oms.testing import VirtualTime
-
-sys.path.insert(0, str(Path(__file__).parent))
-from sides import AGAIN, Hall, Refused, Tries
+from tests.unit.routing.replay.tries import AGAIN, Hall, Refused, Tries
 
 
 def failing(
