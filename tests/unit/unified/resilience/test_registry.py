@@ -79,7 +79,7 @@ def test_functions_of_the_port(time: VirtualTime, scripted: Make, side: Any) -> 
     function = scripted(1)
     name = {"operation": "a"} if side is DependencyRetries else {"name": "a"}
 
-    assert 1 == asyncio.run(side().acall(lambda: function.awaited(), **name))
+    assert 1 == asyncio.run(side().acall(lambda: function.awaited(1), **name))
     with pytest.raises(MisuseError, match="found a int, which cannot be awaited"):
         asyncio.run(side().acall(function.plain, **name))
     with pytest.raises(MisuseError, match="wanted a function"):
