@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -46,28 +47,26 @@ class SteppingTime(VirtualTime):
         self._wall_is_ahead_s = ahead_s
 
 
-class Scripted:
-    """An async function that raises or returns what its script says, the last entry again and again.
+def scripted(*script: Any) -> Any:
+    """Return an async function that raises or returns what its script says, the last entry again and again.
 
-    Attributes:
-        calls: How often it was called.
+    ``function.calls`` says how often it was called; ``function.plain`` does the same without being awaited.
     """
+    outcomes = itertools.chain(script[:-1], itertools.repeat(script[-1]))
 
-    def __init__(self, *script: Any) -> None:
-        self._script = itertools.chain(script[:-1], itertools.repeat(script[-1]))
-        self.calls = 0
-
-    async def __call__(self) -> Any:
-        """Do what comes next."""
-        return self.plain()
-
-    def plain(self) -> Any:
-        """Do the same without being awaited."""
-        self.calls += 1
-        outcome = next(self._script)
+    def plain() -> Any:
+        told.calls += 1
+        outcome = next(outcomes)
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome
+
+    async def function() -> Any:
+        return plain()
+
+    told: Any = function
+    told.calls, told.plain = 0, plain
+    return told
 
 
 async def end_of(call: Awaitable[Any]) -> Any:
@@ -78,10 +77,10 @@ async def end_of(call: Awaitable[Any]) -> Any:
         return error
 
 
-def error_of(call: Callable[[], object]) -> Exception | None:
+def error_of(call: Callable[..., object], *args: Any, **kwargs: Any) -> Exception | None:
     """Return what *call* raises, None if it returns."""
     try:
-        call()
+        call(*args, **kwargs)
     except Exception as error:
         return error
     return None
@@ -96,3 +95,29 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not condition():
             await asyncio.sleep(0.001)
+
+
+def by_lambda(function: Any) -> Any:
+    """Return a plain function that returns what *function* returns to be awaited."""
+    return lambda *nothing: function(*nothing)
+
+
+def by_partial(function: Any) -> Any:
+    """Return a partial of *function*."""
+    return functools.partial(function)
+
+
+def by_method(function: Any) -> Any:
+    """Return a bound async method that calls *function*."""
+    return ByObject(function).__call__
+
+
+class ByObject:
+    """An object whose call is async."""
+
+    def __init__(self, function: Any) -> None:
+        self._function = function
+
+    async def __call__(self) -> Any:
+        """Call the function."""
+        return await self._function()

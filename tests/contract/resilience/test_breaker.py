@@ -6,11 +6,21 @@ import asyncio
 import contextvars
 import functools
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from sides.resilience import Scripted, SteppingTime, end_of, error_of, make_sides, until
+from sides.resilience import (
+    ByObject,
+    SteppingTime,
+    by_lambda,
+    by_method,
+    by_partial,
+    end_of,
+    error_of,
+    make_sides,
+    scripted,
+    until,
+)
 
 from oms.domain.phase import Seam
 from oms.seams.resilience import BREAKER, Breaker
@@ -56,19 +66,19 @@ def fail(breaker: Driven, times: int, *, name: str = "a") -> None:
     """Let *times* calls fail."""
     for _ in range(times):
         error = ConnectionError()
-        assert error is error_of(lambda error=error: breaker.call(Scripted(error), name=name))
+        assert error is error_of(breaker.call, scripted(error), name=name)
 
 
 def succeed(breaker: Driven, times: int, *, name: str = "a") -> None:
     """Let *times* calls succeed."""
     for _ in range(times):
-        breaker.call(Scripted("well"), name=name)
+        breaker.call(scripted("well"), name=name)
 
 
 def is_let_through(breaker: Driven, *, name: str = "a") -> bool:
     """Call something healthy; tell whether it was called. A rejected caller is told by an error."""
-    function = Scripted("well")
-    error = error_of(lambda: breaker.call(function, name=name))
+    function = scripted("well")
+    error = error_of(breaker.call, function, name=name)
     assert (error is None) is (function.calls == 1)
     return error is None
 
@@ -90,7 +100,7 @@ class TestBreaker:
     def test_error(self, breaker: Driven, kind: Callable[..., Exception]) -> None:
         """The very error that the function raised is raised, without any other behind it."""
         error = kind("all", [ValueError()]) if kind is ExceptionGroup else kind("it failed")
-        raised = error_of(lambda: breaker.call(Scripted(error), name="a"))
+        raised = error_of(breaker.call, scripted(error), name="a")
 
         assert error is raised
         assert (None, None) == (error.__cause__, error.__context__)
@@ -110,7 +120,7 @@ class TestBreaker:
     def test_rejection(self, breaker: Driven) -> None:
         """A rejection is told apart from a dependency that failed: who retries connection errors does not retry it."""
         fail(breaker, 5)
-        error = error_of(lambda: breaker.call(Scripted("well"), name="a"))
+        error = error_of(breaker.call, scripted("well"), name="a")
 
         assert isinstance(error, Exception)
         assert not isinstance(error, (OSError, ValueError, TypeError))
@@ -177,7 +187,7 @@ class TestBreaker:
         let_through = []
         for _ in range(6):
             let_through += [is_let_through(breaker), is_let_through(breaker)]
-            error_of(lambda: breaker.call(Scripted(ConnectionError()), name="a"))
+            error_of(breaker.call, scripted(ConnectionError()), name="a")
 
         assert [True] * 12 == let_through
         assert is_let_through(breaker)
@@ -188,7 +198,7 @@ class TestBreaker:
 
         async def story(port: Breaker) -> list[bool]:
             errors = [stop() for _ in range(20)]
-            return [error is await end_of(port.acall(Scripted(error), name="a")) for error in errors]
+            return [error is await end_of(port.acall(scripted(error), name="a")) for error in errors]
 
         assert [True] * 20 == breaker.run(story)
         assert is_let_through(breaker)
@@ -219,7 +229,7 @@ class TestBreaker:
         time.advance(61)
 
         async def story(port: Breaker) -> BaseException:
-            return await end_of(port.acall(Scripted(stop()), name="a"))
+            return await end_of(port.acall(scripted(stop()), name="a"))
 
         assert isinstance(breaker.run(story), stop)
         assert is_let_through(breaker)
@@ -234,7 +244,7 @@ class TestBreaker:
         """A call within a call passes through both breakers, of one name as well, and its error counts in both."""
 
         async def inside(port: Breaker, inner: str, error: Exception) -> Any:
-            return await port.acall(lambda: port.acall(Scripted(error), name=inner), name="outer")
+            return await port.acall(lambda: port.acall(scripted(error), name=inner), name="outer")
 
         async def story(port: Breaker) -> list[bool]:
             errors = [ConnectionError() for _ in range(4)]
@@ -249,24 +259,24 @@ class TestBreaker:
         """A breaker that is called within a call of its own does not wait for itself."""
 
         async def story(port: Breaker) -> Any:
-            return await port.acall(lambda: port.acall(Scripted("well"), name="a"), name="a")
+            return await port.acall(lambda: port.acall(scripted("well"), name="a"), name="a")
 
         assert "well" == breaker.run(story)
 
     def test_returns_an_awaitable(self, breaker: Driven) -> None:
         """Whatever returns something to await can be called: a lambda, a partial, a method, an object; failures count."""
-        function = Scripted("well")
-        ways = [lambda: function(), functools.partial(function.__call__), function.__call__, function]
+        function, failing = scripted("well"), scripted(ConnectionError())
+        ways = [way(function) for way in (by_lambda, by_partial, by_method, ByObject)]
 
         assert ["well"] * 4 == [breaker.call(way, name="a") for way in ways]
         for _ in range(5):
-            error_of(lambda: breaker.call(lambda: Scripted(ConnectionError())(), name="b"))
+            error_of(breaker.call, by_lambda(failing), name="b")
         assert not is_let_through(breaker, name="b")
 
     def test_plain_function(self, breaker: Driven) -> None:
         """What returns nothing to await ends as TypeError, and is called once at most."""
-        function = Scripted("well")
-        error = error_of(lambda: breaker.call(function.plain, name="a"))
+        function = scripted("well")
+        error = error_of(breaker.call, function.plain, name="a")
 
         assert isinstance(error, TypeError)
         assert function.calls <= 1
@@ -285,9 +295,7 @@ class TestBreaker:
                     raise value
                 return value
 
-            calls = [
-                asyncio.ensure_future(port.acall(functools.partial(work, value), name="a")) for value in values
-            ]
+            calls = [asyncio.ensure_future(port.acall(functools.partial(work, value), name="a")) for value in values]
             await until(lambda: len(began) == 50)
             gate.set()
             ends = [await end_of(call) for call in calls]
@@ -302,7 +310,7 @@ class TestBreaker:
         time.advance(61)
 
         async def story(port: Breaker) -> list[Any]:
-            gate, began, others = asyncio.Event(), asyncio.Event(), Scripted("well")
+            gate, began, others = asyncio.Event(), asyncio.Event(), scripted("well")
 
             async def slow() -> bool:
                 began.set()
@@ -330,7 +338,7 @@ class TestBreaker:
             late = asyncio.ensure_future(port.acall(slow, name="a"))
             await until(began.is_set)
             for _ in range(5):
-                await end_of(port.acall(Scripted(ConnectionError()), name="a"))
+                await end_of(port.acall(scripted(ConnectionError()), name="a"))
             time.advance(30)
             gate.set()
             await end_of(late)

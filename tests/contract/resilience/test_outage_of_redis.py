@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from servers.redis_server import RedisServer
-from sides.resilience import Scripted, error_of, make_sides
+from sides.resilience import error_of, make_sides, scripted
 
 from oms.domain.phase import Seam
 from oms.seams.resilience import BREAKER
@@ -37,8 +37,8 @@ def sides(own_redis: RedisServer) -> Iterator[Callable[[Seam[Any, Any]], Sides]]
 
 def is_let_through(breaker: Driven) -> bool:
     """Call something healthy; tell whether it was called."""
-    function = Scripted("well")
-    error_of(lambda: breaker.call(function, name="a"))
+    function = scripted("well")
+    error_of(breaker.call, function, name="a")
     return function.calls == 1
 
 
@@ -46,7 +46,7 @@ def fail(breaker: Driven, times: int) -> None:
     """Let *times* calls fail, each with its own error."""
     for _ in range(times):
         error = ConnectionError()
-        assert error is error_of(lambda error=error: breaker.call(Scripted(error), name="a"))
+        assert error is error_of(breaker.call, scripted(error), name="a")
 
 
 @contract(BREAKER)

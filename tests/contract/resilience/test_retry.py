@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
 import pytest
-from sides.resilience import Scripted, SteppingTime, end_of, error_of, until
+from sides.resilience import ByObject, SteppingTime, by_lambda, by_method, by_partial, end_of, error_of, scripted, until
 
 from oms.seams.resilience import RETRY, Retry
 from oms.testing import KnownException, contract
@@ -82,7 +81,7 @@ def credit(retry: Driven, calls: int, **names: str) -> None:
 
     async def story(port: Retry) -> None:
         for _ in range(calls):
-            await port.acall(Scripted("well"), **names)
+            await port.acall(scripted("well"), **names)
 
     retry.run(story)
 
@@ -90,7 +89,7 @@ def credit(retry: Driven, calls: int, **names: str) -> None:
 def outage(retry: Driven, calls: int, **names: str) -> None:
     """Let *calls* calls fail for good."""
     for _ in range(calls):
-        error_of(lambda: retry.call(Scripted(ConnectionError()), **names))
+        error_of(retry.call, scripted(ConnectionError()), **names)
 
 
 @contract(RETRY, exceptions=EXCEPTIONS)
@@ -112,7 +111,7 @@ class TestRetry:
     )
     def test_recovers(self, retry: Driven, time: SteppingTime, policy: str, wait: float) -> None:
         """A call that fails once is called again after the first wait, and its value comes back."""
-        function = Scripted(ConnectionError(), "well")
+        function = scripted(ConnectionError(), "well")
 
         assert "well" == retry.call(function, operation="op", policy=policy)
         assert (2, in_band([wait])) == (function.calls, time.sleeps)
@@ -120,7 +119,7 @@ class TestRetry:
     def test_default_policy(self, retry: Driven, time: SteppingTime) -> None:
         """Who names no policy has the standard one: waits of one and two seconds."""
         credit(retry, 100, operation="op")
-        retry.call(Scripted(ConnectionError(), TimeoutError(), "well"), operation="op")
+        retry.call(scripted(ConnectionError(), TimeoutError(), "well"), operation="op")
 
         assert in_band([1.0, 2.0]) == time.sleeps
 
@@ -128,8 +127,8 @@ class TestRetry:
     def test_waits_of_each_policy(self, retry: Driven, time: SteppingTime, policy: str) -> None:
         """Each policy has so many attempts, and waits so long between them."""
         credit(retry, 200, operation="op", policy=policy)
-        function = Scripted(ConnectionError())
-        error_of(lambda: retry.call(function, operation="op", policy=policy))
+        function = scripted(ConnectionError())
+        error_of(retry.call, function, operation="op", policy=policy)
 
         assert in_band(WAITS[policy], 0.0 if policy in EXACT else 0.1) == time.sleeps
         assert len(WAITS[policy]) + 1 == function.calls
@@ -137,8 +136,8 @@ class TestRetry:
     @pytest.mark.parametrize("policy", [policy for policy in WAITS if policy != "validation"])
     def test_attempts(self, retry: Driven, policy: str) -> None:
         """The first call of an operation has all the attempts that its policy promises."""
-        function = Scripted(ConnectionError())
-        error_of(lambda: retry.call(function, operation="op", policy=policy))
+        function = scripted(ConnectionError())
+        error_of(retry.call, function, operation="op", policy=policy)
 
         assert len(WAITS[policy]) + 1 == function.calls
 
@@ -146,8 +145,8 @@ class TestRetry:
     def test_last_error(self, retry: Driven, policy: str) -> None:
         """What the last attempt raised is raised, the very object."""
         errors = [ConnectionError(number) for number in range(20)]
-        function = Scripted(*errors)
-        raised = error_of(lambda: retry.call(function, operation="op", policy=policy))
+        function = scripted(*errors)
+        raised = error_of(retry.call, function, operation="op", policy=policy)
 
         assert errors[function.calls - 1] is raised
 
@@ -155,8 +154,8 @@ class TestRetry:
         """After a hundred healthy calls the attempts are those of the policy, and the last error has no other behind it."""
         credit(retry, 100, operation="op", policy="conservative")
         errors = [ConnectionError(number) for number in range(3)]
-        function = Scripted(*errors)
-        raised = error_of(lambda: retry.call(function, operation="op", policy="conservative"))
+        function = scripted(*errors)
+        raised = error_of(retry.call, function, operation="op", policy="conservative")
 
         assert (3, True) == (function.calls, errors[2] is raised)
         assert (None, None) == (errors[2].__cause__, errors[2].__context__)
@@ -164,8 +163,8 @@ class TestRetry:
     def test_attempts_with_little_credit(self, retry: Driven) -> None:
         """Ten healthy calls are enough, too."""
         credit(retry, 10, operation="op", policy="conservative")
-        function = Scripted(ConnectionError())
-        error_of(lambda: retry.call(function, operation="op", policy="conservative"))
+        function = scripted(ConnectionError())
+        error_of(retry.call, function, operation="op", policy="conservative")
 
         assert 3 == function.calls
 
@@ -173,8 +172,8 @@ class TestRetry:
         """What a thousand healthy calls earned is there a minute later."""
         credit(retry, 1000, operation="op", policy="conservative")
         time.advance(61)
-        function = Scripted(ConnectionError())
-        error_of(lambda: retry.call(function, operation="op", policy="conservative"))
+        function = scripted(ConnectionError())
+        error_of(retry.call, function, operation="op", policy="conservative")
 
         assert 3 == function.calls
 
@@ -195,7 +194,7 @@ class TestRetry:
     )
     def test_errors_that_may_pass(self, retry: Driven, error: Exception) -> None:
         """Connections and time limits that failed, and servers in trouble, are tried again."""
-        function = Scripted(error, "well")
+        function = scripted(error, "well")
 
         assert "well" == retry.call(function, operation="op")
         assert 2 == function.calls
@@ -205,8 +204,8 @@ class TestRetry:
     )
     def test_kinds_of_connection_errors(self, retry: Driven, kind: type[Exception]) -> None:
         """Every kind of connection error is tried again."""
-        function = Scripted(kind(), "well")
-        error_of(lambda: retry.call(function, operation="op"))
+        function = scripted(kind(), "well")
+        error_of(retry.call, function, operation="op")
 
         assert 2 == function.calls
 
@@ -215,38 +214,38 @@ class TestRetry:
     )
     def test_transport_errors(self, retry: Driven, name: str) -> None:
         """Every transport error of httpx that may pass is tried again."""
-        function = Scripted(getattr(httpx, name)("it failed"), "well")
-        error_of(lambda: retry.call(function, operation="op"))
+        function = scripted(getattr(httpx, name)("it failed"), "well")
+        error_of(retry.call, function, operation="op")
 
         assert 2 == function.calls
 
     @pytest.mark.parametrize("status", [301, 304, 501, 505])
     def test_statuses_that_stay(self, retry: Driven, status: int) -> None:
         """A redirection, or what the server will never do, is not tried again."""
-        function = Scripted(status_error(status), "well")
-        error_of(lambda: retry.call(function, operation="op"))
+        function = scripted(status_error(status), "well")
+        error_of(retry.call, function, operation="op")
 
         assert 1 == function.calls
 
     @pytest.mark.parametrize("status", [408, 429])
     def test_statuses_that_ask_to_wait(self, retry: Driven, status: int) -> None:
         """What asks to be repeated later is repeated."""
-        function = Scripted(status_error(status), "well")
-        error_of(lambda: retry.call(function, operation="op"))
+        function = scripted(status_error(status), "well")
+        error_of(retry.call, function, operation="op")
 
         assert 2 == function.calls
 
     def test_retry_after(self, retry: Driven, time: SteppingTime) -> None:
         """A server that asks for seven seconds gets them."""
-        retry.call(Scripted(status_error(503, Retry_After="7"), "well"), operation="op")
+        retry.call(scripted(status_error(503, Retry_After="7"), "well"), operation="op")
 
         assert [7.0] == time.sleeps
 
     def test_retry_after_an_hour(self, retry: Driven, time: SteppingTime) -> None:
         """A server that asks for an hour is not called again, and its answer is the caller's at once."""
         error = status_error(503, Retry_After="3600")
-        function = Scripted(error, "well")
-        raised = error_of(lambda: retry.call(function, operation="op"))
+        function = scripted(error, "well")
+        raised = error_of(retry.call, function, operation="op")
 
         assert (1, [], True) == (function.calls, time.sleeps, error is raised)
 
@@ -270,8 +269,8 @@ class TestRetry:
     )
     def test_errors_that_stay(self, retry: Driven, time: SteppingTime, error: Exception) -> None:
         """What will not pass is raised at once, the very object."""
-        function = Scripted(error)
-        raised = error_of(lambda: retry.call(function, operation="op"))
+        function = scripted(error)
+        raised = error_of(retry.call, function, operation="op")
 
         assert (1, [], True) == (function.calls, time.sleeps, error is raised)
 
@@ -281,8 +280,8 @@ class TestRetry:
         class Unavailable(Exception):
             status_code = 503
 
-        function = Scripted(Unavailable(), "well")
-        error_of(lambda: retry.call(function, operation="op"))
+        function = scripted(Unavailable(), "well")
+        error_of(retry.call, function, operation="op")
 
         assert 2 == function.calls
 
@@ -297,24 +296,24 @@ class TestRetry:
 
         error = Tight()
 
-        assert error is error_of(lambda: retry.call(Scripted(error), operation="op", policy="validation"))
+        assert error is error_of(retry.call, scripted(error), operation="op", policy="validation")
 
     @pytest.mark.parametrize("stop", STOPS)
     def test_stop(self, retry: Driven, time: SteppingTime, stop: type[BaseException]) -> None:
         """Cancellation, an interrupt and an exit are never retried, pass as they are, and count as no failure."""
-        functions = [Scripted(stop()) for _ in range(50)]
+        functions = [scripted(stop()) for _ in range(50)]
 
         async def story(port: Retry) -> list[Any]:
             return [await end_of(port.acall(function, operation="op")) for function in functions]
 
         assert {stop} == {type(end) for end in retry.run(story)}
         assert (50, []) == (sum(function.calls for function in functions), time.sleeps)
-        assert "well" == retry.call(Scripted(ConnectionError(), "well"), operation="op")
+        assert "well" == retry.call(scripted(ConnectionError(), "well"), operation="op")
 
     def test_stop_after_a_failure(self, retry: Driven) -> None:
         """A second attempt that is cancelled ends the call."""
         stop = asyncio.CancelledError()
-        function = Scripted(ConnectionError(), stop, "well")
+        function = scripted(ConnectionError(), stop, "well")
 
         async def story(port: Retry) -> Any:
             return await end_of(port.acall(function, operation="op"))
@@ -341,7 +340,7 @@ class TestRetry:
 
     def test_cancelled_in_a_wait(self, retry: Driven, time: SteppingTime) -> None:
         """A caller that is cancelled between two attempts ends at once."""
-        function = Scripted(ConnectionError(), "well")
+        function = scripted(ConnectionError(), "well")
 
         async def story(port: Retry) -> str:
             call = asyncio.ensure_future(port.acall(function, operation="op"))
@@ -355,24 +354,24 @@ class TestRetry:
 
     def test_returns_an_awaitable(self, retry: Driven) -> None:
         """Whatever returns something to await can be called, and is called anew each attempt: a lambda, a partial, a method, an object."""
-        for number, way in enumerate((_by_lambda, _by_partial, _by_method, _by_object)):
-            function = Scripted(ConnectionError(), "well")
+        for number, way in enumerate((by_lambda, by_partial, by_method, ByObject)):
+            function = scripted(ConnectionError(), "well")
 
             assert "well" == retry.call(way(function), operation=f"op {number}")
             assert 2 == function.calls
 
     def test_plain_function(self, retry: Driven, time: SteppingTime) -> None:
         """What returns nothing to await ends as TypeError, is called once at most, and is not tried again."""
-        function = Scripted("well")
-        error = error_of(lambda: retry.call(function.plain, operation="op"))
+        function = scripted("well")
+        error = error_of(retry.call, function.plain, operation="op")
 
         assert isinstance(error, TypeError)
         assert (True, []) == (function.calls <= 1, time.sleeps)
 
     def test_unknown_policy(self, retry: Driven) -> None:
         """A policy that nobody knows is refused, and nothing is called."""
-        function = Scripted("well")
-        error = error_of(lambda: retry.call(function, operation="op", policy="standart"))
+        function = scripted("well")
+        error = error_of(retry.call, function, operation="op", policy="standart")
 
         assert isinstance(error, ValueError)
         assert 0 == function.calls
@@ -382,7 +381,7 @@ class TestRetry:
         outage(retry, 30, operation="a")
         names = ["b", "A", "", "x" * 1000, "ü \x00"]
 
-        assert ["well"] * 5 == [retry.call(Scripted(ConnectionError(), "well"), operation=name) for name in names]
+        assert ["well"] * 5 == [retry.call(scripted(ConnectionError(), "well"), operation=name) for name in names]
 
     def test_policies_of_one_operation(self, retry: Driven) -> None:
         """A call has the attempts of its own policy, by whichever policy the operation was called first."""
@@ -390,8 +389,8 @@ class TestRetry:
         for operation, first in (("a", "database"), ("b", "conservative")):
             credit(retry, 1, operation=operation, policy=first)
             credit(retry, 40, operation=operation, policy="database")
-            function = Scripted(ConnectionError())
-            error_of(lambda: retry.call(function, operation=operation, policy="database"))
+            function = scripted(ConnectionError())
+            error_of(retry.call, function, operation=operation, policy="database")
             counts.append(function.calls)
 
         assert counts[0] == counts[1]
@@ -401,7 +400,7 @@ class TestRetry:
         credit(retry, 500, operation="op")
         recovered = []
         for _ in range(15):
-            recovered.append(error_of(lambda: retry.call(Scripted(ConnectionError(), "well"), operation="op")) is None)
+            recovered.append(error_of(retry.call, scripted(ConnectionError(), "well"), operation="op") is None)
 
         assert [True] * 15 == recovered
 
@@ -409,16 +408,16 @@ class TestRetry:
         """What is raised is what the function raised, also after other calls failed."""
         credit(retry, 200, operation="op", policy="conservative")
         for _ in range(4):
-            retry.call(Scripted(ConnectionError(), "well"), operation="op", policy="conservative")
+            retry.call(scripted(ConnectionError(), "well"), operation="op", policy="conservative")
         error = ConnectionError()
 
-        assert error is error_of(lambda: retry.call(Scripted(error), operation="op", policy="conservative"))
+        assert error is error_of(retry.call, scripted(error), operation="op", policy="conservative")
 
     def test_end_of_an_outage(self, retry: Driven) -> None:
         """A retry is no breaker: a dependency that is well again is called at once."""
         outage(retry, 20, operation="op")
-        function = Scripted("well")
-        error_of(lambda: retry.call(function, operation="op"))
+        function = scripted("well")
+        error_of(retry.call, function, operation="op")
 
         assert 1 == function.calls
 
@@ -447,10 +446,10 @@ class TestRetry:
         outage(retry, 20, operation="op")
         time.advance(61)
         for _ in range(4):
-            error_of(lambda: retry.call(Scripted(ValueError()), operation="op"))
+            error_of(retry.call, scripted(ValueError()), operation="op")
         time.advance(3600)
-        function = Scripted("well")
-        error_of(lambda: retry.call(function, operation="op"))
+        function = scripted("well")
+        error_of(retry.call, function, operation="op")
 
         assert 1 == function.calls
 
@@ -458,8 +457,8 @@ class TestRetry:
         """A wall clock that is set forward takes no attempt away."""
         credit(retry, 100, operation="op", policy="conservative")
         time.set_wall(61)
-        function = Scripted(ConnectionError())
-        error_of(lambda: retry.call(function, operation="op", policy="conservative"))
+        function = scripted(ConnectionError())
+        error_of(retry.call, function, operation="op", policy="conservative")
 
         assert 3 == function.calls
 
@@ -467,7 +466,7 @@ class TestRetry:
         """A retry within a retry does not multiply the attempts."""
         for operation in ("inner", "outer"):
             credit(retry, 1000, operation=operation, policy="conservative")
-        function = Scripted(ConnectionError())
+        function = scripted(ConnectionError())
 
         async def story(port: Retry) -> Any:
             inner = functools.partial(port.acall, function, operation="inner", policy="conservative")
@@ -482,7 +481,7 @@ class TestRetry:
 
         async def story(port: Retry) -> None:
             values: list[Any] = [ValueError(number) if number % 3 == 0 else object() for number in range(8)]
-            functions = [Scripted(ConnectionError(), value) for value in values]
+            functions = [scripted(ConnectionError(), value) for value in values]
             ends = await asyncio.gather(*(end_of(port.acall(function, operation="op")) for function in functions))
 
             assert [id(value) for value in values] == [id(end) for end in ends]
@@ -507,19 +506,3 @@ class TestRetry:
             return seen, WHO.get()
 
         assert (["caller", "attempt 1"], "attempt 2") == retry.run(story)
-
-
-def _by_lambda(function: Scripted) -> Callable[[], Awaitable[Any]]:
-    return lambda: function()
-
-
-def _by_partial(function: Scripted) -> Callable[[], Awaitable[Any]]:
-    return functools.partial(function.__call__)
-
-
-def _by_method(function: Scripted) -> Callable[[], Awaitable[Any]]:
-    return function.__call__
-
-
-def _by_object(function: Scripted) -> Callable[[], Awaitable[Any]]:
-    return function
