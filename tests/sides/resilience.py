@@ -48,7 +48,7 @@ class SteppingTime(VirtualTime):
 
 
 def scripted(*script: Any) -> Any:
-    """Return an async function that raises or returns what its script says, the last entry again and again.
+    """Return an async function that raises or returns what its script says, the last entry again and again; of a class, a new one each time.
 
     ``function.calls`` says how often it was called; ``function.plain`` does the same without being awaited.
     """
@@ -57,7 +57,7 @@ def scripted(*script: Any) -> Any:
     def plain() -> Any:
         told.calls += 1
         outcome = next(outcomes)
-        if isinstance(outcome, BaseException):
+        if isinstance(outcome, BaseException) or (isinstance(outcome, type) and issubclass(outcome, BaseException)):
             raise outcome
         return outcome
 
@@ -97,9 +97,13 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.001)
 
 
-def by_lambda(function: Any) -> Any:
-    """Return a plain function that returns what *function* returns to be awaited."""
-    return lambda *nothing: function(*nothing)
+def by_plain(function: Any) -> Any:
+    """Return a plain function, as a lambda is, that returns what *function* returns to be awaited."""
+
+    def plain() -> Any:
+        return function()
+
+    return plain
 
 
 def by_partial(function: Any) -> Any:

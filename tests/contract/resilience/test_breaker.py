@@ -12,9 +12,9 @@ import pytest
 from sides.resilience import (
     ByObject,
     SteppingTime,
-    by_lambda,
     by_method,
     by_partial,
+    by_plain,
     end_of,
     error_of,
     make_sides,
@@ -266,11 +266,11 @@ class TestBreaker:
     def test_returns_an_awaitable(self, breaker: Driven) -> None:
         """Whatever returns something to await can be called: a lambda, a partial, a method, an object; failures count."""
         function, failing = scripted("well"), scripted(ConnectionError())
-        ways = [way(function) for way in (by_lambda, by_partial, by_method, ByObject)]
+        ways = [way(function) for way in (by_plain, by_partial, by_method, ByObject)]
 
         assert ["well"] * 4 == [breaker.call(way, name="a") for way in ways]
         for _ in range(5):
-            error_of(breaker.call, by_lambda(failing), name="b")
+            error_of(breaker.call, by_plain(failing), name="b")
         assert not is_let_through(breaker, name="b")
 
     def test_plain_function(self, breaker: Driven) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sides.resilience import ByObject, SteppingTime, by_lambda, by_method, by_partial, end_of, error_of, scripted, until
+from sides.resilience import ByObject, SteppingTime, by_method, by_partial, by_plain, end_of, error_of, scripted, until
 
 from oms.seams.resilience import RETRY, Retry
 from oms.testing import KnownException, contract
@@ -354,7 +354,7 @@ class TestRetry:
 
     def test_returns_an_awaitable(self, retry: Driven) -> None:
         """Whatever returns something to await can be called, and is called anew each attempt: a lambda, a partial, a method, an object."""
-        for number, way in enumerate((by_lambda, by_partial, by_method, ByObject)):
+        for number, way in enumerate((by_plain, by_partial, by_method, ByObject)):
             function = scripted(ConnectionError(), "well")
 
             assert "well" == retry.call(way(function), operation=f"op {number}")
