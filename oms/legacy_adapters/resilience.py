@@ -66,7 +66,8 @@ class RetryStrategyAdapter:
         breaker = retry_strategy._circuit_breakers.get(f"{self._prefix}{operation}")
         if breaker is None or breaker.state is not retry_strategy.CircuitState.OPEN:
             return 0.0
-        return max(0.0, breaker.last_failure_time + breaker.config.circuit_breaker_timeout - TIME.get().wall())
+        opened = breaker.last_failure_time or 0.0
+        return max(0.0, opened + breaker.config.circuit_breaker_timeout - TIME.get().wall())
 
     def twin(self) -> RetryStrategyAdapter:
         """Return retries that share no breaker and no budget with these."""

@@ -87,11 +87,11 @@ def time() -> Iterator[SteppingTime]:
 
 
 @pytest.fixture
-def make_hall(time: SteppingTime) -> Iterator[Callable[[Stage], Hall]]:
-    """Makes a hall at a stage."""
+def make_hall(time: SteppingTime) -> Iterator[Callable[..., Hall]]:
+    """Makes a hall at a stage, with another unified side for a seam if one is given by its name."""
     with ExitStack() as stack:
 
-        def make(stage: Stage) -> Hall:
+        def make(stage: Stage, **unified: Any) -> Hall:
             runtime = Runtime(
                 rules=load_known("resilience"), hash_key=b"test", limits=LaneLimits(cpu_share=1.0, block_s=5.0)
             )
@@ -99,7 +99,7 @@ def make_hall(time: SteppingTime) -> Iterator[Callable[[Stage], Hall]]:
             runtime.publish(fixed_stage(stage, RESILIENCE))
             for seam in SEAMS:
                 both = make_sides(seam)
-                runtime.bind(seam, legacy=both.legacy, unified=both.unified)
+                runtime.bind(seam, legacy=both.legacy, unified=unified.get(seam.name, both.unified))
             facades = runtime.facade(RETRY), runtime.facade(BACKOFF), runtime.facade(BREAKER)
             return Hall(runtime, time, MemoryJournal(runtime.drain), *facades)
 
