@@ -111,12 +111,11 @@ POLICIES: Mapping[str, tuple[Numbers, Numbers]] = MappingProxyType(
 
 
 def _longer_than_a_day(difference: Difference, facts: Facts) -> bool:
-    """Unified waits its longest, a day; legacy waits longer, or finds no float for it."""
-    legacy = difference.legacy
-    if difference.unified != DAY_S:
-        return False
-    is_longer = is_wait(legacy) and isinstance(legacy, (int, float)) and legacy > DAY_S
-    return is_longer or (isinstance(legacy, StandIn) and legacy.type_name == "OverflowError")
+    """Unified waits its longest, a day, and legacy longer; or legacy finds no float for the wait."""
+    legacy, unified = difference.legacy, difference.unified
+    if isinstance(legacy, StandIn):
+        return legacy.type_name == "OverflowError" and is_wait(unified)
+    return unified == DAY_S and isinstance(legacy, (int, float)) and is_wait(legacy) and legacy > DAY_S
 
 
 def _count_that_is_none(difference: Difference, facts: Facts) -> bool:

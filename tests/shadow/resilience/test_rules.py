@@ -93,6 +93,7 @@ TAKEN = [
     ("SC-01", *wait("fibonacci", 2**5000, DAY_S)),
     ("SC-01", *wait("exponential", StandIn("OverflowError"), DAY_S)),
     ("SC-01", *wait("Linear", 62_914_560, DAY_S)),
+    ("SC-01", *wait("Linear", StandIn("OverflowError"), 0.0)),
     ("SC-02", *wait("exponential", 30.0, refused("retry_count"))),
     ("SC-02", *wait("fixed", 60, refused("retry_count"))),
     ("SC-08", *wait("Linear", 480, 240)),
@@ -160,6 +161,7 @@ NEAR_MISSES = {
     "SC-01, legacy waits less than a day": wait("exponential", 50_000, DAY_S),
     "SC-01, the other way round": wait("exponential", DAY_S, 62_914_560),
     "SC-01, another error": wait("exponential", StandIn("TypeError"), DAY_S),
+    "SC-01, unified has no wait": wait("exponential", StandIn("OverflowError"), None),
     "SC-01, a truth": wait("exponential", True, DAY_S),
     "SC-02, refused for its base": wait(
         "exponential", 30.0, StandIn("PolicyInvalid", (("where", "retry policy 'x'"),))
