@@ -78,19 +78,6 @@ class RetryStrategyAdapter:
         spread = nominal * config.jitter_factor if config.jitter else 0.0
         return max(0.0, nominal - spread), nominal + spread
 
-    def state_of(self, operation: str) -> str:
-        """Return where the breaker within the retries of *operation* stands: ``closed``, ``open`` (until somebody calls) or ``half_open``."""
-        breaker = retry_strategy._circuit_breakers.get(f"{self._prefix}{operation}")
-        return "closed" if breaker is None else breaker.state.name.lower()
-
-    def open_for_s(self, operation: str) -> float:
-        """Return the seconds that this breaker stays open, 0 if it is not."""
-        breaker = retry_strategy._circuit_breakers.get(f"{self._prefix}{operation}")
-        if breaker is None or breaker.state is not retry_strategy.CircuitState.OPEN:
-            return 0.0
-        opened = breaker.last_failure_time or 0.0
-        return max(0.0, opened + breaker.config.circuit_breaker_timeout - TIME.get().wall())
-
     def twin(self) -> RetryStrategyAdapter:
         """Return retries that share no breaker and no budget with these."""
         return RetryStrategyAdapter(self._configs, prefix=f"twin {uuid.uuid4().hex} of ")
