@@ -8,6 +8,7 @@ from pathlib import Path
 
 from oms.app.http_server import address_of, listen
 from oms.app.process import application, configuration, run_until_stopped
+from oms.unified.config.settings import OmsSettings
 from oms.wiring import build
 
 
@@ -15,13 +16,13 @@ def run(host: str, port: int, flags: Path, var: Path) -> int:
     """Serve on *host* and *port* (0: any free one) until SIGTERM or SIGINT. Return the exit code.
 
     Raises:
-        BadInput: if host or port are none.
+        BadInput: if host or port are none, or ``REDIS_URL`` is unusable.
         CouldNot: if the port is taken, or *var* cannot be written.
         ConfigurationError: if unified answers for the configuration, and the environment is not fit.
     """
     listener = listen(host, port)
     where = address_of(listener)
-    oms = build(flags=flags, var=var)
+    oms = build(flags=flags, var=var, redis_url=OmsSettings.read().redis_url)
 
     def say_where() -> None:
         sys.stdout.write(f"oms serve: listening on {where}, flags {flags}, var {var}; stop with Ctrl-C\n")
