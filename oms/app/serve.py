@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from oms.app.http_server import address_of, listen
+from oms.app.neighbour import Neighbour
 from oms.app.process import application, configuration, run_until_stopped
 from oms.unified.config.settings import OmsSettings
 from oms.wiring import build
@@ -29,7 +30,9 @@ def run(host: str, port: int, flags: Path, var: Path) -> int:
         sys.stdout.flush()
 
     configured = configuration(oms)
-    run_until_stopped(oms, configured, application(oms, configured), listener, ready=say_where, stop_when=_nothing_else)
+    neighbour = Neighbour(configured.actions_url)
+    app = application(oms, configured, neighbour)
+    run_until_stopped(oms, configured, app, listener, neighbour=neighbour, ready=say_where, stop_when=_nothing_else)
     return 0
 
 

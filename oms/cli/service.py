@@ -40,7 +40,7 @@ def add(commands: Any, folders: argparse.ArgumentParser) -> None:
         metavar="P",
         action="append",
         type=phase_name,
-        help="a phase to walk; may be repeated (default: cache)",
+        help="a phase to walk; may be repeated (default: every one whose both wings stand)",
     )
     rehearse.add_argument(
         "--calls",
@@ -85,7 +85,7 @@ def _rehearse(arguments: argparse.Namespace, out: Output) -> int:
     with _service_installed():
         from oms.app.rehearsal import run
     return run(
-        phases=arguments.phase or ["cache"],
+        phases=arguments.phase or (),
         calls=arguments.calls,
         seed=arguments.seed,
         out=arguments.out,

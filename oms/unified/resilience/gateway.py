@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 
 import httpx
 
 from oms.unified.resilience.errors import CircuitOpenError, PolicyInvalid
-from oms.unified.resilience.http import ResilientClient
 
 _HOP = frozenset(
     {"host", "connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
@@ -35,6 +34,20 @@ class Forwarded:
     body: bytes
 
 
+class Client(Protocol):
+    """Sends requests to one service; ``ResilientClient`` is one."""
+
+    async def request(self, method: str, url: str, *, headers: Mapping[str, str], content: bytes) -> httpx.Response:
+        """Return the answer, below 400.
+
+        Raises:
+            httpx.HTTPStatusError: for any other.
+            httpx.HTTPError, TimeoutError: if there was no answer.
+            CircuitOpenError: if the service is not called at present.
+        """
+        ...
+
+
 class GatewayRoute:
     """Requests below a prefix go to one service.
 
@@ -47,7 +60,7 @@ class GatewayRoute:
         PolicyInvalid: if the prefix does not begin with a slash.
     """
 
-    def __init__(self, prefix: str, client: ResilientClient, *, strips_prefix: bool = True) -> None:
+    def __init__(self, prefix: str, client: Client, *, strips_prefix: bool = True) -> None:
         if not prefix.startswith("/"):
             raise PolicyInvalid("gateway: prefix", found=repr(prefix), wanted="a path that begins with /")
         self._prefix = prefix.rstrip("/")
