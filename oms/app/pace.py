@@ -10,11 +10,11 @@ from typing import Any
 from oms.routing.asgi import Application, Message, Receive, Send
 from oms.seams.resilience import TimeSource, living_in
 
-PACE = 100
-"""How many seconds of retries and breakers pass in a second of a rehearsal: a breaker that stays open for 60 s does so for 0.6 s.
+PACE = 40
+"""How many seconds of retries and breakers pass in a second of a rehearsal: a breaker that stays open for 60 s does so for 1.5 s.
 
 Every policy, threshold and delay stays what it is in service, on both wings alike; only the clock that both of them take from
-``oms.seams.resilience.TIME`` runs faster. HTTP does not: a request of 3 ms looks to them like one of 0.3 s.
+``oms.seams.resilience.TIME`` runs faster. HTTP does not: a request of 5 ms looks to them like one of 0.2 s.
 """
 
 

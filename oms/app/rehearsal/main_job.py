@@ -39,7 +39,7 @@ HtmlReport = Callable[[JournalReader], str]
 def run(
     *,
     phases: Sequence[str] = (),
-    calls: int = 30_000,
+    calls: int | None = None,
     seed: int = 1,
     out: Path = Path("out/rehearsal"),
     as_json: bool = False,
@@ -53,7 +53,7 @@ def run(
 
     Args:
         phases: Names of phases whose both wings stand; none for every one of them.
-        calls: Requests in all.
+        calls: Requests in all; None for :func:`usual_calls`.
         seed: Of the traffic.
         out: Emptied if an earlier rehearsal made it; gets flags, journal, logs and report.
         as_json: Print one JSON object in place of the summary.
@@ -68,11 +68,26 @@ def run(
     """
     chosen = [_bound(name) for name in dict.fromkeys(phases)] or list(BOUND_PHASES)
     folder = prepare(out, flags=flags, phases=chosen)
-    rehearsal = Rehearsal(folder, chosen, calls=calls, seed=seed, workers=workers, stderr=stderr or sys.stderr)
+    rehearsal = Rehearsal(
+        folder, chosen, calls=calls or usual_calls(chosen), seed=seed, workers=workers, stderr=stderr or sys.stderr
+    )
     findings = asyncio.run(rehearsal.go(html))
     result = json.dumps(findings.as_json()) + "\n" if as_json else text_of(findings)
     (stdout or sys.stdout).write(result)
     return findings.exit_code
+
+
+def usual_calls(phases: Sequence[Phase]) -> int:
+    """Return how many requests a rehearsal of *phases* sends unless it is told: 30,000, or 8,000 where each of them calls a neighbour."""
+    return 8_000 if all(phase is RESILIENCE for phase in phases) else 30_000
+
+
+def spread(calls: int, phases: Sequence[Phase]) -> list[int]:
+    """Return how many of *calls* each of *phases* gets; they sum to it. One that calls a neighbour gets half of what others get."""
+    weights = [1 if phase is RESILIENCE else 2 for phase in phases]
+    shares = [calls * weight // sum(weights) for weight in weights]
+    shares[0] += calls - sum(shares)
+    return shares
 
 
 class Rehearsal:
@@ -124,11 +139,8 @@ class Rehearsal:
     async def _walk_all(self, fleet: Fleet) -> dict[str, Walked]:
         board, ontology = switchboard(self._folder), Ontology.load()
         walked: dict[str, Walked] = {}
-        left = self._calls
         async with progress(self._stderr, self._calls, self._sent) as say:
-            for place, phase in enumerate(self._phases):
-                calls = left // (len(self._phases) - place)
-                left -= calls
+            for phase, calls in zip(self._phases, spread(self._calls, self._phases), strict=True):
                 traffic, clients = _traffic_of(phase, ontology, self._seed)
                 async with Driver(fleet.ports, traffic, clients_per_process=clients) as driver:
                     self._driving = driver.counts
