@@ -49,7 +49,11 @@ class Outcome(StrEnum):
 
 
 class Uncomparable(StrEnum):
-    """Why a comparison could not be made."""
+    """Why a comparison could not be made.
+
+    ``censored``: cut by a time limit of the control's, so nobody knows what the candidate would have seen. ``follow_on``: the sides had
+    parted before, and this is what comes of it. ``not_replayable``: the candidate waited for something else than time or an outcome.
+    """
 
     __hash__ = str.__hash__  # an Enum hashes its name in Python, which is too slow for every call
 
@@ -58,6 +62,8 @@ class Uncomparable(StrEnum):
     COMPARATOR_FAILED = "comparator_failed"
     NOT_ATTEMPTED = "not_attempted"
     CENSORED = "censored"
+    FOLLOW_ON = "follow_on"
+    NOT_REPLAYABLE = "not_replayable"
 
 
 class Disposition(StrEnum):

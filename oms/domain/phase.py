@@ -38,6 +38,8 @@ class Operation:
         values: Paths of fields whose values may stand in a divergence sample. Everything else is shown as type, length and keyed hash.
         named_by: Parameters whose values are names out of the code, never data: joined by ``@`` they begin the path of each difference, so
             that every one of these names has fingerprints and rules of its own.
+        subject: Of an effect, the parameter that names what its calls share: the breaker, the budget. Their events are one sequence.
+        label: Of an effect, names an error that the user's function raised; its class name by default.
         signature: The method's signature without ``self``.
         is_async: An ``async def`` that returns (not an async generator).
     """
@@ -53,6 +55,8 @@ class Operation:
     signature: inspect.Signature = field(default_factory=inspect.Signature, compare=False)
     is_async: bool = False
     named_by: tuple[str, ...] = ()
+    subject: str | None = None
+    label: Callable[[BaseException], str] = lambda error: type(error).__qualname__
 
 
 @overload
@@ -112,10 +116,22 @@ def writes(
 @overload
 def effects(function: F) -> F: ...
 @overload
-def effects() -> Callable[[F], F]: ...
-def effects(function: F | None = None) -> Any:
-    """Mark a method that calls back into the user's code, which must run once. The other side is replayed on what was recorded."""
-    return _mark(function, Operation(Effect.EFFECTS))
+def effects(
+    *, subject: str | None = ..., named_by: tuple[str, ...] = ..., label: Callable[[BaseException], str] | None = ...
+) -> Callable[[F], F]: ...
+def effects(
+    function: F | None = None,
+    *,
+    subject: str | None = None,
+    named_by: tuple[str, ...] = (),
+    label: Callable[[BaseException], str] | None = None,
+) -> Any:
+    """Mark a method that calls back into the user's code, which must run once. The other side is replayed on what was recorded.
+
+    The method's first parameter is the user's async function. See :class:`Operation` for the others.
+    """
+    operation = Operation(Effect.EFFECTS, subject=subject, named_by=named_by)
+    return _mark(function, replace(operation, label=label) if label else operation)
 
 
 def _mark(function: F | None, operation: Operation) -> Any:
@@ -229,6 +245,12 @@ class Seam(Generic[P, A]):
                 f"{port.__name__}.{name}() has no parameter {mark.key!r}, which its mark calls the key",
                 method=name,
                 parameter=mark.key,
+            )
+        if mark.subject is not None and mark.subject not in {parameter.name for parameter in parameters}:
+            raise self.fault(
+                f"{port.__name__}.{name}() has no parameter {mark.subject!r}, which its mark calls the subject",
+                method=name,
+                parameter=mark.subject,
             )
         if strangers := [each for each in mark.named_by if each not in {parameter.name for parameter in parameters}]:
             raise self.fault(

@@ -48,6 +48,13 @@ class RetryStrategyAdapter:
         result: T = await with_retry(f"{self._prefix}{operation}", config)(function)()
         return result
 
+    def delay_band(self, attempt: int, *, operation: str, policy: str = "standard") -> tuple[float, float]:
+        """Return the least and the most seconds that legacy may wait after failed attempt number *attempt*, counted from 1."""
+        config = self._configs.get(policy, self._default)
+        nominal = min(config.initial_delay * config.exponential_base ** (attempt - 1), config.max_delay)
+        spread = nominal * config.jitter_factor if config.jitter else 0.0
+        return max(0.0, nominal - spread), nominal + spread
+
     def twin(self) -> RetryStrategyAdapter:
         """Return retries that share no breaker and no budget with these."""
         return RetryStrategyAdapter(self._configs, prefix=f"twin {uuid.uuid4().hex} of ")
@@ -85,6 +92,15 @@ class ProtectionBreakerAdapter:
         # Legacy looks at the kind of function (PF-08); what comes through the port is async.
         result: T = await self._of(name).execute(call)
         return result
+
+    def state_of(self, name: str) -> str:
+        """Return where the breaker called *name* stands: ``closed``, ``open`` (until somebody calls) or ``half_open``."""
+        return self._of(name).state.value
+
+    def open_circuits(self) -> dict[str, float]:
+        """Return the seconds that each open breaker stays so, by name."""
+        left = {name: self.open_for_s(name) for name in list(self._breakers)}
+        return {name: seconds for name, seconds in left.items() if seconds > 0}
 
     def open_for_s(self, name: str) -> float:
         """Return the seconds that the breaker called *name* stays open, 0 if it is not."""

@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Sequence
 
 from oms.domain.known import KnownDivergence
-from oms.domain.stage import Side, Stage, written_sides
+from oms.domain.stage import Effect, Side, Stage, course_for, written_sides
 from oms.routing.allowance import CpuAllowance
 from oms.routing.async_lane import AsyncLanes
 from oms.routing.binding import Binding
@@ -19,6 +19,9 @@ from oms.routing.keys import EVERYTHING, KeyBook
 from oms.routing.lane import LaneLimits, SyncLane
 from oms.routing.plan import build_plan, plan_class
 from oms.routing.repairs import Repairs
+from oms.routing.replay.circuits import hand_over
+from oms.routing.replay.desk import Desk
+from oms.routing.replay.effects import recorded_sides
 from oms.routing.scopes import Epochs
 from oms.routing.state import Hall, SeamState
 from oms.routing.tally import Ledger
@@ -56,6 +59,8 @@ class Bound:
             lane=self.lane,
             async_lanes=self.async_lanes,
         )
+        if any(operation.effect is Effect.EFFECTS for operation in binding.operations.values()):
+            self.state.desks.update({side: Desk(self.state, side) for side in Side})
         self.facade = facade_class(binding.seam, binding.operations)()
         self._plan_class = plan_class(binding.operations)
         self._lock = threading.RLock()
@@ -70,6 +75,7 @@ class Bound:
             possible = effective_stages(phase, oldest)
             is_by_operation = any(epoch.decision(phase).by_operation for epoch in oldest.since())
             self._owe_what_was_missed(possible, epochs.current.decision(phase).stages)
+            self._hand_over(possible)
             is_same = possible == state.possible and is_by_operation is state.is_by_operation
             if is_same and state.owes_as_planned():
                 return
@@ -91,6 +97,8 @@ class Bound:
         self.state.repairs.reset_locks()
         self.state.guard.reset()
         self.state.older_plans.clear()
+        for desk in self.state.desks.values():
+            desk.begin_anew()
         self.lane.reset(allowance)
         self.async_lanes.reset(allowance)
 
@@ -100,6 +108,17 @@ class Bound:
         self.facade._plan = build_plan(self._plan_class, self.state, epochs)
         if old is not None:
             self.state.older_plans.append(weakref.ref(old))
+
+    def _hand_over(self, possible: frozenset[Stage]) -> None:
+        """A side that begins to answer adopts the breakers that are open in the other; a side that begins to be replayed does so anew."""
+        if not self.state.desks:
+            return
+        before, after = _answering(self.state.possible), _answering(possible)
+        for side in after - before:
+            if side.other in before:
+                hand_over(self.state.binding.sides[side.other], self.state.binding.sides[side])
+        for control in recorded_sides(possible) - recorded_sides(self.state.possible):
+            self.state.desks[control].begin_anew()
 
     def _debts_changed(self, side: Side) -> None:
         """A direct call would bypass what its side owes to forget, and a checked one costs more than it need: plan again."""
@@ -122,6 +141,11 @@ class Bound:
         for side in missed:
             self.state.keys.owe(side, EVERYTHING)
         self._covered = covered
+
+
+def _answering(possible: frozenset[Stage]) -> frozenset[Side]:
+    """Return the sides that answer the effects of some cohort."""
+    return frozenset(course_for(stage, Effect.EFFECTS).answers for stage in possible)
 
 
 def _used(possible: frozenset[Stage]) -> frozenset[Side]:

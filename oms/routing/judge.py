@@ -12,6 +12,7 @@ from oms.domain.divergence import Divergence, describe, fingerprint, type_name
 from oms.domain.known import KnownDivergence, matching_rule
 from oms.domain.observation import Facts, Observation, Outcome, Uncomparable
 from oms.domain.phase import Operation, Seam
+from oms.domain.stage import Effect
 from oms.routing.contain import CONTAINED
 from oms.routing.tally import Ledger
 
@@ -46,26 +47,53 @@ class Judge:
         except CONTAINED:  # values, comparators and predicates are other people's code
             return Verdict(Outcome.UNCOMPARABLE, Uncomparable.COMPARATOR_FAILED)
 
+    def note(
+        self, operation: Operation, facts: Facts, differences: Sequence[Difference], *, is_reasonable: bool
+    ) -> tuple[Outcome, Uncomparable | None]:
+        """Return what a comparison comes to that was made elsewhere, and note its divergences.
+
+        Args:
+            is_reasonable: Without differences the sides were alike within a tolerance, not to the last digit.
+        """
+        if not differences:
+            return (Outcome.REASONABLE if is_reasonable else Outcome.MATCHED), None
+        try:
+            known = self._known(facts, differences)
+        except CONTAINED:  # predicates are other people's code
+            return Outcome.UNCOMPARABLE, Uncomparable.COMPARATOR_FAILED
+        return self._noted(operation, facts, differences, known), None
+
     def _judge(self, operation: Operation, facts: Facts, legacy: Observation, unified: Observation) -> Verdict:
         differences = compare(legacy=legacy, unified=unified)
         if not differences:
             return Verdict(Outcome.MATCHED, is_empty=are_both_empty(legacy, unified))
         # A rule is about one quirk, a tolerance about any call: what somebody named is not passed off as tolerable.
-        known = [
-            matching_rule(self._rules, self._seam.full_name, _at(facts.named, difference), facts)
-            for difference in differences
-        ]
+        known = self._known(facts, differences)
         explain = self._seam.reasonable
         if not all(known) and explain is not None and explain(legacy, unified, facts) is not None:
             return Verdict(Outcome.REASONABLE)
+        return Verdict(self._noted(operation, facts, differences, known))
+
+    def _known(self, facts: Facts, differences: Sequence[Difference]) -> list[KnownDivergence | None]:
+        name = self._seam.full_name
+        return [matching_rule(self._rules, name, _at(facts.named, one), facts) for one in differences]
+
+    def _noted(
+        self,
+        operation: Operation,
+        facts: Facts,
+        differences: Sequence[Difference],
+        known: Sequence[KnownDivergence | None],
+    ) -> Outcome:
         for difference, rule in zip(differences, known, strict=True):
             self._ledger.divergence(self._divergence(operation, facts, difference, rule))
-        return Verdict(Outcome.IGNORED if all(known) else Outcome.MISMATCHED)
+        return Outcome.IGNORED if all(known) else Outcome.MISMATCHED
 
     def _divergence(
         self, operation: Operation, facts: Facts, difference: Difference, rule: KnownDivergence | None
     ) -> Divergence:
-        show = difference.path in operation.values
+        # What a replay compares is the sides' conduct, in words of ours: there is no value of the caller's in it.
+        show = operation.effect is Effect.EFFECTS or difference.path in operation.values
         named = _at(facts.named, difference)
         return Divergence(
             fingerprint=fingerprint(self._seam.full_name, operation.name, named),

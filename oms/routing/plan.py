@@ -18,6 +18,7 @@ from oms.domain.scope import ANONYMOUS
 from oms.domain.stage import Effect, Side, Stage, course_for, written_sides
 from oms.routing.epoch import Pin
 from oms.routing.reads import read_at
+from oms.routing.replay.effects import effect_at
 from oms.routing.scopes import CURRENT, Epochs, Scope
 from oms.routing.state import SeamState
 from oms.routing.writes import write_at
@@ -57,8 +58,7 @@ def _uniform(state: SeamState, operation: Operation) -> Call:
     stage = next(iter(state.possible))
     course = course_for(stage, operation.effect)
     if operation.effect is Effect.EFFECTS:
-        # The other side is replayed on recorded events; that lane opens with the resilience phase.
-        return state.binding.method(course.answers, operation.name)
+        return effect_at(state, operation, stage)
     if operation.effect is Effect.WRITES:
         if course.beside is None and not state.is_checked:
             return state.binding.method(course.answers, operation.name)
@@ -112,7 +112,7 @@ class _Calls(dict[tuple[Stage, Stage], Call]):
         if self._operation.effect is Effect.READS:
             return read_at(self._state, self._operation, stage)
         if self._operation.effect is Effect.EFFECTS:
-            return self._state.binding.method(course_for(stage, Effect.EFFECTS).answers, self._operation.name)
+            return effect_at(self._state, self._operation, stage)
         return self._write(stage, present)
 
     def _write(self, stage: Stage, present: Stage) -> Call:

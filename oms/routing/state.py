@@ -59,6 +59,7 @@ class SeamState:
     """One bound seam at run time.
 
     Attributes:
+        desks: By the side that answers, where its effects are replayed with twins of the other; empty without effects.
         possible: Every stage at which some call may be answered now.
         is_checked: True if the present plan checks what the answering side owes to forget, where it would else be direct.
         is_by_operation: True if the present plan decides for each operation by itself.
@@ -74,6 +75,7 @@ class SeamState:
     guard: HardFail
     lane: Lane
     async_lanes: LanesByLoop
+    desks: dict[Side, Any] = field(default_factory=dict)
     possible: frozenset[Stage] = frozenset()
     is_checked: bool = False
     is_by_operation: bool = False

@@ -58,10 +58,17 @@ def living_in(source: TimeSource) -> Iterator[TimeSource]:
         TIME.reset(token)
 
 
+def error_label(error: BaseException) -> str:
+    """Return the class name of *error*, with the HTTP status that its response carries: ``HTTPStatusError.429``."""
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    name = type(error).__qualname__
+    return f"{name}.{status}" if isinstance(status, int) else name
+
+
 class Retry(Protocol):
     """Calls a function again when it failed in a way that may pass."""
 
-    @effects
+    @effects(subject="operation", named_by=("policy",), label=error_label)
     async def acall(self, function: Callable[[], Awaitable[T]], *, operation: str, policy: str = "standard") -> T:
         """Return what *function* returns, after as many attempts as *policy* allows; raise what the last one raised.
 
@@ -76,7 +83,7 @@ class Retry(Protocol):
 class Breaker(Protocol):
     """Stops calling what keeps failing."""
 
-    @effects
+    @effects(subject="name", label=error_label)
     async def acall(self, function: Callable[[], Awaitable[T]], *, name: str) -> T:
         """Return what *function* returns; raise at once, without calling it, while the breaker called *name* is open."""
         ...

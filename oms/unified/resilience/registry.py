@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from threading import Lock
 from typing import ParamSpec, TypeVar
 
+from oms.unified.resilience.backoff import jitter_band
 from oms.unified.resilience.breaker.breaker import UnifiedCircuitBreaker
 from oms.unified.resilience.breaker.config import CircuitBreakerConfig
 from oms.unified.resilience.breaker.distributed import DistributedCircuitBreaker
@@ -13,7 +14,7 @@ from oms.unified.resilience.breaker.store import BreakerStore
 from oms.unified.resilience.budget import RetryBudgetConfig, UnifiedRetryBudget
 from oms.unified.resilience.errors import PolicyInvalid
 from oms.unified.resilience.fork import renew_in_child
-from oms.unified.resilience.policies import RetryPolicy, policy_named
+from oms.unified.resilience.policies import JITTER, RetryPolicy, policy_named
 from oms.unified.resilience.retry.retry import UnifiedRetry
 
 P = ParamSpec("P")
@@ -134,6 +135,12 @@ class DependencyRetries:
         """Do the same with a plain function."""
         return self._of(operation, policy).call(function)
 
+    def delay_band(self, attempt: int, *, operation: str, policy: str = "standard") -> tuple[float, float]:
+        """Return the least and the most seconds that *policy* may wait after failed attempt number *attempt*, counted from 1."""
+        chosen = policy_named(policy)
+        nominal = chosen.nominal_delay(attempt)
+        return jitter_band(nominal, JITTER, chosen.max_delay) if chosen.jitter else (nominal, nominal)
+
     def twin(self) -> DependencyRetries:
         """Return retries with full budgets of their own, for a replay."""
         return DependencyRetries()
@@ -165,6 +172,15 @@ class DependencyBreakers:
     def call(self, function: Callable[[], T], *, name: str) -> T:
         """Do the same with a plain function."""
         return self._of(name).call(function)
+
+    def state_of(self, name: str) -> str:
+        """Return where the breaker called *name* stands: ``closed``, ``open`` (until somebody calls) or ``half_open``."""
+        return str(self._of(name).state).replace("-", "_")
+
+    def open_circuits(self) -> dict[str, float]:
+        """Return the seconds that each open breaker stays so, by name."""
+        left = {name: self.open_for_s(name) for name in list(self._breakers)}
+        return {name: seconds for name, seconds in left.items() if seconds > 0}
 
     def open_for_s(self, name: str) -> float:
         """Return the seconds that the breaker called *name* stays open, 0 if it is not."""
