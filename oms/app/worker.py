@@ -57,6 +57,8 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--var", type=Path, required=True)
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    # Legacy logs each attempt that fails, and here they fail by schedule: what comes of it stands in the journal.
+    logging.getLogger("oms.legacy").setLevel(logging.CRITICAL)
     try:
         return _work(arguments.flags, arguments.var)
     except ConfigurationError as error:
