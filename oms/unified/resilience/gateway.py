@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import httpx
 
@@ -81,12 +81,15 @@ class GatewayRoute:
         body: bytes = b"",
         identity: Mapping[str, str] | None = None,
     ) -> Forwarded:
-        """Return the service's answer, or 502, 503 or 504 with a JSON body that tells nothing of what is inside.
+        """Return the service's answer, or 400, 502, 503 or 504 with a JSON body that tells nothing of what is inside.
 
         Args:
             headers: Of the request; those of the connection and of identity are left out, in any case.
             identity: Headers that say who was authenticated, ``X-User-ID`` for example.
         """
+        if _climbs(path):
+            # httpx, as every client, would take the steps up by itself, out of the prefix and of the base url's path.
+            return _fault(400, "Bad path")
         sent = {name: value for name, value in (headers or {}).items() if name.lower() not in _HOP | IDENTITY_HEADERS}
         sent.update(identity or {})
         try:
@@ -106,6 +109,11 @@ class GatewayRoute:
         # One slash only: two would make the first segment a host. The client's base url comes before it.
         kept = quote(urlsplit(f"//host/{rest.lstrip('/')}").path, safe="/%:@!$&'()*+,;=~-._")
         return f"{kept}?{query}" if query else kept
+
+
+def _climbs(path: str) -> bool:
+    """Tell whether *path* has a step up or on the spot in it, which is written as dots or as what stands for them."""
+    return any(unquote(part) in (".", "..") for part in path.split("/"))
 
 
 def _answer(response: httpx.Response) -> Forwarded:
