@@ -22,6 +22,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _MARK = "__oms_operation__"
 
+REPLAY_DEADLINE_S = 60.0
+"""How long an event may wait for its replay: a line is worked off whole or not at all, so it is no matter of one call's patience."""
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:
@@ -130,7 +133,7 @@ def effects(
 
     The method's first parameter is the user's async function. See :class:`Operation` for the others.
     """
-    operation = Operation(Effect.EFFECTS, subject=subject, named_by=named_by)
+    operation = Operation(Effect.EFFECTS, subject=subject, named_by=named_by, deadline_s=REPLAY_DEADLINE_S)
     return _mark(function, replace(operation, label=label) if label else operation)
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
+from types import ModuleType
 from typing import TypeVar
 
 from oms.legacy.core.scheduler.schedule_calculator import DefaultScheduleCalculator
+from oms.legacy.shared.security import protection_facade
 from oms.legacy.shared.security.protection_facade import CircuitBreaker, CircuitBreakerConfig, CircuitState
 from oms.legacy.utils import retry_strategy
 from oms.legacy.utils.retry_strategy import DB_CRITICAL_CONFIG, DB_WRITE_CONFIG, RetryConfig, RetryStrategy, with_retry
+from oms.routing.contain import INSIDE
 from oms.seams.resilience import TIME
 
 T = TypeVar("T")
@@ -22,6 +26,23 @@ _CONFIGS: Mapping[str, RetryConfig] = {
     "critical": DB_CRITICAL_CONFIG,
 }
 """What legacy callers had where the unified ones name a policy; every other policy stands for the legacy default."""
+
+
+class _NotInReplay(logging.Filter):
+    """Keeps what a twin lives through out of the log: on call would take it for what happened."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let *record* through unless it comes from a replay."""
+        return not INSIDE.get()
+
+
+_QUIET = _NotInReplay()
+
+
+def _keep_twins_quiet(*modules: ModuleType) -> None:
+    # A filter is added once, however often it is added.
+    for module in modules:
+        logging.getLogger(module.__name__).addFilter(_QUIET)
 
 
 class RetryStrategyAdapter:
@@ -36,6 +57,7 @@ class RetryStrategyAdapter:
     process_local = True
 
     def __init__(self, configs: Mapping[str, RetryConfig] = _CONFIGS, *, prefix: str = "") -> None:
+        _keep_twins_quiet(retry_strategy)
         self._configs, self._prefix = configs, prefix
         self._default = RetryConfig()
 
@@ -77,6 +99,7 @@ class ProtectionBreakerAdapter:
     process_local = True
 
     def __init__(self, config: CircuitBreakerConfig | None = None) -> None:
+        _keep_twins_quiet(protection_facade)
         self._config = config or CircuitBreakerConfig(use_distributed_state=False)
         self._breakers: dict[str, CircuitBreaker] = {}
 

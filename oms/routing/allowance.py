@@ -9,6 +9,9 @@ DEFAULT_SHARE = 0.10
 """Share of one core. Above it reads are sampled out, never slowed down."""
 
 
+_SAVED_S = 0.5
+
+
 class CpuAllowance:
     """A token bucket of CPU seconds.
 
@@ -16,12 +19,12 @@ class CpuAllowance:
         is_spent: True while reads must be sampled out; a plain attribute, because every shadowed call reads it.
     """
 
-    def __init__(self, share: float = DEFAULT_SHARE, *, burst_s: float = 0.05) -> None:
-        """Allow *share* of one core, 0 < share; up to *burst_s* CPU seconds may be saved up."""
+    def __init__(self, share: float = DEFAULT_SHARE) -> None:
+        """Allow *share* of one core, 0 < share; what half a second brings may be saved up."""
         self._share = share
-        self._burst_s = burst_s
+        self._burst_s = share * _SAVED_S
         self._lock = threading.Lock()
-        self._left_s = burst_s
+        self._left_s = self._burst_s
         self._filled = time.perf_counter()
         self.is_spent = False
 

@@ -55,7 +55,8 @@ def bind(seam: Seam[Any, Any], *, legacy: object, unified: object) -> Binding:
     Raises:
         BindingError: if the port is not well marked, or a side lacks a method or parameter, has one of another kind
         or default, is sync where the
-            port is async or the reverse, or cannot forget a key that the port can write; or if a read is marked for rescue in a
+            port is async or the reverse, has no twin where the port has effects, or cannot forget a key that the port can
+            write; or if a read is marked for rescue in a
             phase that allows none.
     """
     operations = seam.operations()
@@ -67,11 +68,34 @@ def bind(seam: Seam[Any, Any], *, legacy: object, unified: object) -> Binding:
                 f"{operation.name}() of the port is marked rescue=True, but in this phase legacy must never stand in for unified",
                 method=operation.name,
             )
+    for operation in operations.values():
+        if operation.effect is Effect.EFFECTS:
+            _check_effect(seam, operation, sides)
     for side, implementation in sides.items():
         for operation in operations.values():
             _check_method(seam, side, implementation, operation)
         _check_forget(binding, side, implementation)
     return binding
+
+
+def _check_effect(seam: Seam[Any, Any], operation: Operation, sides: dict[Side, object]) -> None:
+    """An effect is replayed: it must be async, name what its calls share, and both sides must have twins."""
+    name = operation.name
+    if not operation.is_async:
+        raise seam.fault(f"{name}() of the port is marked @effects and sync, wanted async", method=name)
+    if operation.subject is None or operation.subject == next(iter(operation.signature.parameters)):
+        raise seam.fault(
+            f"{name}() of the port names no subject, wanted @effects(subject=...) with the parameter that names what its calls share",
+            method=name,
+        )
+    for side, implementation in sides.items():
+        if not callable(getattr(implementation, "twin", None)):
+            owner = type(implementation).__name__
+            raise seam.fault(
+                f"{owner} has no twin(), wanted a method that returns a separate instance with in-process state",
+                side=side,
+                method="twin",
+            )
 
 
 def _check_method(seam: Seam[Any, Any], side: Side, implementation: object, operation: Operation) -> None:

@@ -98,7 +98,7 @@ class Bound:
         self.state.guard.reset()
         self.state.older_plans.clear()
         for desk in self.state.desks.values():
-            desk.begin_anew()
+            desk.reset_after_fork()
         self.lane.reset(allowance)
         self.async_lanes.reset(allowance)
 
@@ -117,8 +117,9 @@ class Bound:
         for side in after - before:
             if side.other in before:
                 hand_over(self.state.binding.sides[side.other], self.state.binding.sides[side])
-        for control in recorded_sides(possible) - recorded_sides(self.state.possible):
-            self.state.desks[control].begin_anew()
+        if self.state.possible:
+            for control in recorded_sides(possible) - recorded_sides(self.state.possible):
+                self.state.desks[control].begin_anew()
 
     def _debts_changed(self, side: Side) -> None:
         """A direct call would bypass what its side owes to forget, and a checked one costs more than it need: plan again."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable
+from contextvars import ContextVar
 from typing import Any
 
 from oms.seams.resilience import TimeSource
@@ -22,6 +23,7 @@ class VirtualTime:
     def __init__(self, now_s: float = 1_750_000_000.0, *, seed: int = 1) -> None:
         self.now_s = now_s
         self.sleeps: list[float] = []
+        self._ends: ContextVar[float | None] = ContextVar("ends", default=None)
         self.source = TimeSource(
             monotonic=lambda: self.now_s,
             wall=lambda: self.now_s,
@@ -40,14 +42,27 @@ class VirtualTime:
         self.now_s += max(0.0, seconds)
 
     async def _asleep(self, seconds: float) -> None:
+        ends = self._ends.get()
+        if ends is not None and self.now_s + seconds > ends:
+            self._sleep(ends - self.now_s)
+            raise asyncio.CancelledError
         self._sleep(seconds)
         await asyncio.sleep(0)
 
     async def _wait_for(self, awaitable: Awaitable[Any], limit_s: float | None) -> Any:
-        began = self.now_s
-        try:
+        if limit_s is None:
             return await awaitable
+        outer, ends = self._ends.get(), self.now_s + limit_s
+        token = self._ends.set(ends if outer is None else min(ends, outer))
+        try:
+            answer = await awaitable
+        except asyncio.CancelledError:
+            if self.now_s < ends or (task := asyncio.current_task()) is None or task.cancelling():
+                raise
+            raise TimeoutError from None
         finally:
-            if limit_s is not None and self.now_s - began > limit_s:
-                self.now_s = began + limit_s
-                raise TimeoutError
+            self._ends.reset(token)
+        if self.now_s > ends:  # it never slept, so nobody could cut it
+            self.now_s = ends
+            raise TimeoutError
+        return answer

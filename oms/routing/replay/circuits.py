@@ -13,19 +13,20 @@ from oms.routing.contain import CONTAINED
 from oms.routing.replay.recorder import Circuit
 
 _LOG = logging.getLogger("oms.routing")
-_NONE = Circuit()
+NO_CIRCUIT = Circuit()
+"""Of a side without breakers."""
 
 
 def circuit_of(side: Any, name: str) -> Circuit:
     """Return the breaker called *name* of *side*; an empty one if there is none, or it can't be asked."""
     ask = getattr(side, "state_of", None)
     if ask is None:
-        return _NONE
+        return NO_CIRCUIT
     try:
         return Circuit(ask(name), side.open_for_s(name))
     except CONTAINED:
         _LOG.exception("%s: its breaker cannot be asked", type(side).__name__)
-        return _NONE
+        return NO_CIRCUIT
 
 
 def adopt_open(side: Any, name: str, for_s: float) -> None:

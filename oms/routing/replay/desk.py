@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from typing import Any
 
 from oms.domain.observation import Disposition, Facts, Outcome, Uncomparable
-from oms.domain.stage import Side
-from oms.domain.trace import ADMITTED, Trace, part
+from oms.domain.stage import Side, Stage
+from oms.domain.trace import ADMITTED, part
 from oms.routing.contain import CONTAINED, INSIDE
+from oms.routing.job import Job
 from oms.routing.replay.circuits import adopt_open, circuit_of
-from oms.routing.replay.recorder import Attempt, Begun, Circuit, Ended, Event, Recording, Woke
+from oms.routing.replay.recorder import Attempt, Begun, Circuit, Ended, Happening, Moment, Recording, Woke
 from oms.routing.replay.virtual import TwinCall, VirtualClock
 from oms.routing.state import SeamState
 from oms.seams.resilience import TIME
 
 MAX_LINES = 1_000
 """Twins kept for each side; the one that was used longest ago goes first."""
+
+MAX_EVENTS = 50_000
+"""Events on a tape above which no further call is recorded."""
 
 _ANY = "any"
 _LOG = logging.getLogger("oms.routing")
@@ -28,137 +32,205 @@ class Line:
 
     Attributes:
         parted: How the sides last differed in whom they let in, None while they are in step. After a gap they may differ in any way.
+        is_blind: The twin has not seen all failures that its control counts by now: it will open at another moment, once.
     """
 
-    __slots__ = ("parted", "twin")
+    __slots__ = ("is_blind", "parted", "twin")
 
-    def __init__(self, twin: Any, parted: str | None = None) -> None:
+    def __init__(self, twin: Any, parted: str | None, *, is_blind: bool) -> None:
         self.twin = twin
         self.parted = parted
+        self.is_blind = is_blind
+
+
+class Reel(Job):
+    """A call that has ended: the tape is played until its end is reached."""
+
+    def __init__(self, desk: Desk, state: SeamState, recording: Recording) -> None:
+        super().__init__(state, recording.operation, recording.cell, recording.stage, recording.control)
+        self._desk, self._recording = desk, recording
+
+    @property
+    def needs_candidate(self) -> bool:
+        """Never: the twin is driven by what is on the tape."""
+        return False
+
+    def conclude(self) -> None:
+        """Play."""
+        self._desk.play(self._recording)
+        self.is_concluded = True
+
+    def count(self, outcome: Outcome, reason: str | None = None) -> None:
+        """Count the call without a comparison; what happened in it stays on the tape."""
+        self.is_concluded = True
+        self._recording.count(outcome, Uncomparable.NOT_REPLAYABLE if outcome is Outcome.UNCOMPARABLE else reason)
 
 
 class Desk:
-    """Replays what one side of a seam did, as control, with twins of the other. Everything but ``lost`` runs in the lane's one thread."""
+    """Replays what one side of a seam did, as control, with twins of the other.
+
+    ``tape`` and ``lost`` may be called from any thread; everything else runs in the lane's one thread.
+
+    Attributes:
+        tape: Appends what happened. All calls share it, so it is in the control's order.
+    """
 
     def __init__(self, state: SeamState, control: Side) -> None:
         self._state, self._control = state, control
+        self._tape: deque[tuple[Recording, Moment, Happening]] = deque()
+        self.tape = self._tape.append
         self._clock = VirtualClock()
         self._lines: OrderedDict[str, Line] = OrderedDict()
         self._gaps: set[str] = set()
+        self._has_missed = False
 
     def lost(self, subject: str) -> None:
         """A call on *subject* is not recorded, or not whole: from now on its twin knows too little. From any thread."""
         self._gaps.add(subject)
 
+    @property
+    def is_full(self) -> bool:
+        """True while no further call may begin to be recorded."""
+        return len(self._tape) >= MAX_EVENTS
+
     def begin_anew(self) -> None:
         """Forget every twin: for some time nothing was recorded."""
+        self._has_missed = True
         self._gaps.update(list(self._lines))
 
-    def replay(self, event: Event) -> None:
-        """Let the twin see *event*, and compare when the call has ended."""
+    def reset_after_fork(self) -> None:
+        """In a forked child: what the parent was doing is not ours."""
+        self._tape.clear()
+        self.begin_anew()
+
+    def play(self, until: Recording) -> None:
+        """Let the twins see what is on the tape, until *until* has ended there."""
         token, inside = TIME.set(self._clock.source), INSIDE.set(True)
         try:
-            self._replay(event)
+            while self._tape and not until.is_played:
+                recording, at, what = self._tape.popleft()
+                try:
+                    self._replay(recording, at, what)
+                except CONTAINED:  # a side that cannot make a twin, or tell of its breaker: this call's matter alone
+                    _LOG.exception("%s: cannot replay", self._state.binding.seam.full_name)
+                    self._give_up(recording, is_over=isinstance(what, Ended))
         finally:
             TIME.reset(token)
             INSIDE.reset(inside)
 
-    def _replay(self, event: Event) -> None:
-        recording, what = event.recording, event.what
+    def _replay(self, recording: Recording, at: Moment, what: Happening) -> None:
         if isinstance(what, Begun):
-            self._begun(event, recording)
+            line = recording.line = self._line(at, recording)
+            recording.twin = TwinCall(self._clock, recording)
+            recording.twin.begin(at, getattr(line.twin, recording.operation.name))
             return
         twin: TwinCall | None = recording.twin
-        if twin is None:
-            return  # its beginning was lost, and it was counted then
-        if isinstance(what, Attempt):
-            twin.attempt_ended(event.at, what)
+        if twin is None:  # it began before a fork, or was given up
+            self._give_up(recording, is_over=isinstance(what, Ended))
+        elif isinstance(what, Attempt):
+            twin.attempt_ended(at, what)
         elif isinstance(what, Woke):
-            twin.woke(event.at)
-        elif what.outcome is None:
-            twin.stop(event.at)
-            recording.leave(Disposition.CANCELLED)
+            twin.woke(at)
         else:
-            twin.ended(event.at)
-            self._compare(event, recording, twin, what)
+            recording.is_played = True
+            self._ended(at, recording, twin, what)
 
-    def _begun(self, event: Event, recording: Recording) -> None:
-        line = self._line(event, recording)
-        recording.line = line
-        recording.twin = call = TwinCall(self._clock, recording)
-        call.begin(event.at, getattr(line.twin, recording.operation.name))
+    def _give_up(self, recording: Recording, *, is_over: bool) -> None:
+        self.lost(recording.subject)
+        recording.twin = None
+        if is_over:
+            recording.is_played = True
+            recording.count(Outcome.UNCOMPARABLE, Uncomparable.NOT_REPLAYABLE)
 
-    def _line(self, event: Event, recording: Recording) -> Line:
+    def _ended(self, at: Moment, recording: Recording, call: TwinCall, end: Ended) -> None:
+        if end.outcome is None:
+            call.stop(at)
+            recording.leave(Disposition.CANCELLED)
+            return
+        call.ended(at)
+        if call.fault is not None:
+            self.lost(recording.subject)
+            recording.count(Outcome.UNCOMPARABLE, Uncomparable(call.fault))
+        elif recording.is_compared:
+            self._compare(at, recording, call, end.outcome, end.circuit)
+        else:
+            recording.leave(Disposition.UNSHADOWED)
+
+    def _line(self, at: Moment, recording: Recording) -> Line:
         subject = recording.subject
         line = self._lines.get(subject)
         if line is None or subject in self._gaps:
             parted = _ANY if subject in self._gaps else None
             self._gaps.discard(subject)
-            line = self._lines[subject] = self._anew(event, line, subject, recording.before, parted)
+            line = self._lines[subject] = self._anew(at, line, subject, recording.before, parted)
+            line.is_blind = line.is_blind and (parted is not None or self._has_missed)
             if len(self._lines) > MAX_LINES:
                 self._dispose(self._lines.popitem(last=False)[1])
         self._lines.move_to_end(subject)
         return line
 
-    def _anew(self, event: Event, line: Line | None, subject: str, circuit: Circuit, parted: str | None) -> Line:
-        """Return a line with a new twin, its breaker as open as the control's; calls in flight keep the old one."""
+    def _anew(self, at: Moment, line: Line | None, subject: str, circuit: Circuit, parted: str | None) -> Line:
+        """Return a line with a new twin, its breaker as open as the control's; calls in flight keep the old one.
+
+        An open breaker has forgotten what opened it, so there a new twin knows all there is to know.
+        """
         if line is not None:
             self._dispose(line)
         twin = self._state.binding.sides[self._control.other].twin()
-        self._clock.stand(event.at, None)
+        self._clock.stand(at, None)
         if circuit.open_for_s > 0:
             adopt_open(twin, subject, circuit.open_for_s)
-        return Line(twin, parted)
+        return Line(twin, parted, is_blind=circuit.state not in (None, "open"))
 
     def _dispose(self, line: Line) -> None:
         forget = getattr(line.twin, "forget_twin", None)
         if callable(forget):
             forget()
 
-    def _compare(self, event: Event, recording: Recording, call: TwinCall, end: Ended) -> None:
+    def _compare(self, at: Moment, recording: Recording, call: TwinCall, outcome: str, circuit: Circuit) -> None:
         line: Line = recording.line
-        if call.fault is not None:
-            self.lost(recording.subject)
-            recording.count(Outcome.UNCOMPARABLE, Uncomparable(call.fault))
+        self._clock.stand(at, None)
+        control = call.control_trace(outcome, circuit.state)
+        candidate = call.trace(None if circuit.state is None else circuit_of(line.twin, recording.subject).state)
+        if control == candidate:
+            line.parted = None
+            recording.count(Outcome.MATCHED)
+            self._guard(recording, is_bad=False)
             return
-        if not recording.is_compared:
-            recording.leave(Disposition.UNSHADOWED)
-            return
-        self._clock.stand(event.at, None)
-        has_state = end.circuit.state is not None
-        control = call.control_trace(end.outcome or "", end.circuit.state)
-        candidate = call.trace(circuit_of(line.twin, recording.subject).state if has_state else None)
         legacy, unified = (control, candidate) if self._control is Side.LEGACY else (candidate, control)
         differences, is_exact = part(
             legacy=legacy, unified=unified, control=self._control, band=lambda attempt: self._band(recording, attempt)
         )
         first = differences[0].path if differences else None
         parted = f"{first} {control.refused_by} {candidate.refused_by}" if _is_admission(first) else None
+        if first == "state":
+            parted = f"state {control.state} {candidate.state}"
         if parted is not None:
-            is_new = line.parted not in (parted, _ANY)
-            self._adopt(event, recording, line, end.circuit, parted)
+            is_new = line.parted not in (parted, _ANY) and not line.is_blind
+            self._adopt(at, recording, line, circuit, parted)
             if not is_new:
                 recording.count(Outcome.UNCOMPARABLE, Uncomparable.FOLLOW_ON)
                 return
         else:
             line.parted = None
-        outcome, reason = self._state.judge.note(
-            recording.operation, self._facts(recording), differences, is_reasonable=not is_exact
+        verdict, reason = self._state.judge.note(
+            recording.operation, _facts(recording), differences, is_reasonable=not is_exact
         )
-        recording.count(outcome, reason)
-        self._guard(recording, outcome, legacy=legacy, unified=unified)
+        recording.count(verdict, reason)
+        has_failed = verdict is Outcome.MISMATCHED and unified.refused_by is not None and legacy.refused_by is None
+        self._guard(recording, is_bad=has_failed)
 
-    def _adopt(self, event: Event, recording: Recording, line: Line, circuit: Circuit, parted: str) -> None:
+    def _adopt(self, at: Moment, recording: Recording, line: Line, circuit: Circuit, parted: str) -> None:
         """The sides let in different calls: the control's state stands, unless another call of this line has seen to it already."""
         line.parted = parted
         if self._lines.get(recording.subject) is line:
-            self._lines[recording.subject] = self._anew(event, line, recording.subject, circuit, parted)
+            self._lines[recording.subject] = self._anew(at, line, recording.subject, circuit, parted)
 
-    def _guard(self, recording: Recording, outcome: Outcome, *, legacy: Trace, unified: Trace) -> None:
+    def _guard(self, recording: Recording, *, is_bad: bool) -> None:
         """Unified refuses by itself where legacy calls, and nobody has accepted that: that is what the hard-fail guard counts."""
-        if self._control is not Side.UNIFIED:
+        if recording.stage is not Stage.LIVE:
             return
-        if outcome is Outcome.MISMATCHED and unified.refused_by and not legacy.refused_by:
+        if is_bad:
             self._state.failed_alone(recording.operation)
         else:
             self._state.guard.good()
@@ -176,17 +248,18 @@ class Desk:
             return None
         return band
 
-    def _facts(self, recording: Recording) -> Facts:
-        operation = recording.operation
-        args, kwargs = recording.arguments
-        given = operation.signature.bind(None, *args, **kwargs)
-        given.apply_defaults()
-        return Facts(
-            operation=operation.name,
-            stage=recording.stage,
-            control=recording.control,
-            named="@".join(str(given.arguments[name]) for name in operation.named_by),
-        )
+
+def _facts(recording: Recording) -> Facts:
+    operation = recording.operation
+    args, kwargs = recording.arguments
+    given = operation.signature.bind(None, *args, **kwargs)
+    given.apply_defaults()
+    return Facts(
+        operation=operation.name,
+        stage=recording.stage,
+        control=recording.control,
+        named="@".join(str(given.arguments[name]) for name in operation.named_by),
+    )
 
 
 def _is_admission(path: str | None) -> bool:
