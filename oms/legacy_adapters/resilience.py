@@ -48,7 +48,8 @@ def _keep_twins_quiet(*modules: ModuleType) -> None:
 class RetryStrategyAdapter:
     """``utils.retry_strategy`` as ``Retry``.
 
-    Its breakers and budgets lie in the module, by operation (RT-21). A twin has a prefix of its own before each operation.
+    Its breakers and budgets lie in the module, by operation (RT-21). A twin has a prefix of its own before each operation. No breaker is
+    handed over, in neither direction: unified retries have none that could adopt it, or be adopted.
 
     Args:
         configs: By policy name.
@@ -77,6 +78,19 @@ class RetryStrategyAdapter:
         nominal = min(config.initial_delay * config.exponential_base ** (attempt - 1), config.max_delay)
         spread = nominal * config.jitter_factor if config.jitter else 0.0
         return max(0.0, nominal - spread), nominal + spread
+
+    def state_of(self, operation: str) -> str:
+        """Return where the breaker within the retries of *operation* stands: ``closed``, ``open`` (until somebody calls) or ``half_open``."""
+        breaker = retry_strategy._circuit_breakers.get(f"{self._prefix}{operation}")
+        return "closed" if breaker is None else breaker.state.name.lower()
+
+    def open_for_s(self, operation: str) -> float:
+        """Return the seconds that this breaker stays open, 0 if it is not."""
+        breaker = retry_strategy._circuit_breakers.get(f"{self._prefix}{operation}")
+        if breaker is None or breaker.state is not retry_strategy.CircuitState.OPEN:
+            return 0.0
+        opened = breaker.last_failure_time or 0.0
+        return max(0.0, opened + breaker.config.circuit_breaker_timeout - TIME.get().wall())
 
     def twin(self) -> RetryStrategyAdapter:
         """Return retries that share no breaker and no budget with these."""
@@ -134,12 +148,14 @@ class ProtectionBreakerAdapter:
         return max(0.0, (breaker.last_failure_time or 0.0) + breaker.config.timeout - TIME.get().wall())
 
     def adopt_open(self, name: str, for_s: float) -> None:
-        """Open the breaker called *name* for *for_s* seconds: the other side had it open when it handed over."""
-        breaker, now = self._of(name), TIME.get().wall()
+        """Open the breaker called *name* for *for_s* seconds: the other side had it open when it handed over.
+
+        From then on it is as if it had opened by itself, so many seconds ago that *for_s* are left: also for what comes after (PF-01).
+        """
+        breaker = self._of(name)
         breaker.state = CircuitState.OPEN
         breaker.failure_count = max(breaker.failure_count, breaker.config.failure_threshold)
-        breaker.last_failure_time = now + for_s - breaker.config.timeout
-        breaker.state_change_time = now
+        breaker.last_failure_time = breaker.state_change_time = TIME.get().wall() + for_s - breaker.config.timeout
 
     def twin(self) -> ProtectionBreakerAdapter:
         """Return breakers of the same configuration, all closed."""

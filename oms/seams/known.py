@@ -10,9 +10,13 @@ from importlib.resources import files
 
 from oms.domain.errors import BadInput
 from oms.domain.known import KnownDivergence, Predicate, rule_from
-from oms.seams import PHASES, cache, config
+from oms.seams import PHASES, cache, config, resilience_known
 
-_PREDICATES: Mapping[str, Mapping[str, Predicate]] = {"cache": cache.PREDICATES, "config": config.PREDICATES}
+_PREDICATES: Mapping[str, Mapping[str, Predicate]] = {
+    "cache": cache.PREDICATES,
+    "config": config.PREDICATES,
+    "resilience": resilience_known.PREDICATES,
+}
 
 
 def load_known(phase: str) -> list[KnownDivergence]:

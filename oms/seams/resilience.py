@@ -7,6 +7,7 @@ replay that is virtual time, and hours of backoff cost microseconds.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -15,6 +16,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from oms.domain.observation import Facts, Observation, Returned
 from oms.domain.phase import Phase, effects, reads
 
 T = TypeVar("T")
@@ -92,7 +94,7 @@ class Breaker(Protocol):
 class Backoff(Protocol):
     """Says how long to wait."""
 
-    @reads
+    @reads(named_by=("strategy",), errors={"PolicyInvalid": ("where",)})
     def delay(self, base_delay: int, retry_count: int, strategy: str = "exponential") -> float:
         """Return the seconds to wait before retry number *retry_count*, counted from 0.
 
@@ -103,7 +105,28 @@ class Backoff(Protocol):
         ...
 
 
+def same_wait(legacy: Observation, unified: Observation, facts: Facts) -> str | None:
+    """Explain two waits that are one to everybody who sleeps: an int and a float, or floats that were added in another order."""
+    if not (isinstance(legacy, Returned) and isinstance(unified, Returned)):
+        return None
+    return (
+        "float" if is_wait(legacy.value) and is_wait(unified.value) and _are_near(legacy.value, unified.value) else None
+    )
+
+
+def is_wait(value: object) -> bool:
+    """Tell whether *value* is a number of seconds."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _are_near(one: Any, other: Any) -> bool:
+    try:
+        return math.isclose(one, other, rel_tol=1e-9)
+    except OverflowError:  # an int that no float holds
+        return bool(one == other)
+
+
 RESILIENCE = Phase("resilience")
 RETRY = RESILIENCE.seam("retry", port=Retry)
-BACKOFF = RESILIENCE.seam("backoff", port=Backoff)
+BACKOFF = RESILIENCE.seam("backoff", port=Backoff, reasonable=same_wait)
 BREAKER = RESILIENCE.seam("breaker", port=Breaker)

@@ -63,10 +63,10 @@ STARTED: Mapping[str, Rows] = {
 BESIDE = {
     # Loads the rules of any phase from its <phase>.known.toml.
     ("oms/seams/<phase>.py", "known"),
+    # The predicates of one phase, which are as many as all of the others together.
+    ("oms/seams/<phase>.py", "resilience_known"),
     # The settings of the oms command itself, which are read directly and never routed.
     ("oms/unified/<phase>/", "config"),
-    # Its wings stand before its phase begins: seams, adapter, contract, shadow and pages come together with its binding.
-    ("oms/unified/<phase>/", "resilience"),
 }
 """Names that stand in a column beside the phases that have begun, and why."""
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import functools
 import inspect
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from oms.unified.resilience.errors import MisuseError
+
+T = TypeVar("T")
 
 
 def is_async(function: Any) -> bool:
@@ -61,3 +64,29 @@ def check_kind(where: str, function: Any, *, wants_async: bool) -> None:
         found, wanted = ("a plain function", "an async one") if wants_async else ("an async function", "a plain one")
         mend = "call() takes plain functions" if wants_async else "await acall() of the same object"
         raise MisuseError(f"{where} {name_of(function)}()", found=found, wanted=wanted, mend=mend)
+
+
+def as_async(where: str, function: Callable[[], Awaitable[T]]) -> Callable[[], Awaitable[T]]:
+    """Return *function* if it is async, else an async function that awaits what *function* returns, as ``lambda: client.get(url)`` does.
+
+    Raises:
+        MisuseError: if it is no function, or a generator; and from the function returned, if there is nothing to await.
+    """
+    code = getattr(function, "__code__", None)
+    # Nearly every function says it in its code; the longer question costs more than a closed breaker.
+    if (code is not None and code.co_flags & inspect.CO_COROUTINE) or is_async(function):
+        return function
+    check_callable(where, function)
+
+    async def awaited() -> T:
+        begun = function()
+        if not inspect.isawaitable(begun):
+            raise MisuseError(
+                f"{where} {name_of(function)}()",
+                found=f"a {type(begun).__name__}, which cannot be awaited",
+                wanted="an awaitable",
+                mend="call() takes plain functions",
+            )
+        return await begun
+
+    return awaited

@@ -14,6 +14,7 @@ from oms.unified.resilience.breaker.store import BreakerStore
 from oms.unified.resilience.budget import RetryBudgetConfig, UnifiedRetryBudget
 from oms.unified.resilience.errors import PolicyInvalid
 from oms.unified.resilience.fork import renew_in_child
+from oms.unified.resilience.functions import as_async
 from oms.unified.resilience.policies import JITTER, RetryPolicy, policy_named
 from oms.unified.resilience.retry.retry import UnifiedRetry
 
@@ -127,9 +128,9 @@ class DependencyRetries:
 
         Raises:
             PolicyInvalid: if there is no such policy.
-            MisuseError: if *function* is not async; it is not called then.
+            MisuseError: if *function* returns nothing to await.
         """
-        return await self._of(operation, policy).acall(function)
+        return await self._of(operation, policy).acall(as_async("retry:", function))
 
     def call(self, function: Callable[[], T], *, operation: str, policy: str = "standard") -> T:
         """Do the same with a plain function."""
@@ -165,9 +166,9 @@ class DependencyBreakers:
         """Return what *function* returns; raise CircuitOpenError, without calling it, while the breaker called *name* is open.
 
         Raises:
-            MisuseError: if *function* is not async; it is not called then.
+            MisuseError: if *function* returns nothing to await.
         """
-        return await self._of(name).acall(function)
+        return await self._of(name).acall(as_async("breaker:", function))
 
     def call(self, function: Callable[[], T], *, name: str) -> T:
         """Do the same with a plain function."""

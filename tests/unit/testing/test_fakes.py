@@ -94,3 +94,17 @@ def test_driven() -> None:
         driven = Driven(Port(), runner)
 
         assert driven.loop(times=1) + driven.loop(times=1) == [id(runner.get_loop())] * 2
+
+
+def test_driven_story() -> None:
+    """A story is given the port itself, on the same loop, and what it returns comes back."""
+
+    class Port:
+        async def aloop(self) -> int:
+            return id(asyncio.get_running_loop())
+
+    async def twice(port: Port) -> list[int]:
+        return await asyncio.gather(port.aloop(), port.aloop())
+
+    with asyncio.Runner() as runner:
+        assert [id(runner.get_loop())] * 2 == Driven(Port(), runner).run(twice)

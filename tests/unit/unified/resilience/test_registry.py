@@ -66,13 +66,25 @@ def test_retries_by_name(time: VirtualTime, scripted: Make) -> None:
         retries.call(second.plain, operation="a", policy="validation")
     with pytest.raises(PolicyInvalid):
         retries.call(second.plain, operation="a", policy="nobody")
-    with pytest.raises(MisuseError):
-        asyncio.run(retries.acall(second.plain, operation="a"))
     with pytest.raises(ConnectionError):
         retries.twin().call(second.plain, operation="a")
 
     assert (2, 2 + 4) == (first.calls, second.calls)
     assert 2 == registry.get_retry_budget("a").counts.calls
+
+
+@pytest.mark.parametrize("side", [DependencyRetries, DependencyBreakers])
+def test_functions_of_the_port(time: VirtualTime, scripted: Make, side: Any) -> None:
+    """Whatever returns something to await can be called through the port; what does not is told so, and not called again."""
+    function = scripted(1)
+    name = {"operation": "a"} if side is DependencyRetries else {"name": "a"}
+
+    assert 1 == asyncio.run(side().acall(lambda: function.awaited(1), **name))
+    with pytest.raises(MisuseError, match="found a int, which cannot be awaited"):
+        asyncio.run(side().acall(function.plain, **name))
+    with pytest.raises(MisuseError, match="wanted a function"):
+        asyncio.run(side().acall(7, **name))
+    assert 2 == function.calls
 
 
 def test_breakers_by_name(time: VirtualTime, scripted: Make) -> None:
