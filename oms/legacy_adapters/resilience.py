@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from types import ModuleType
@@ -164,5 +165,9 @@ class ScheduleBackoffAdapter:
         self._calculator = DefaultScheduleCalculator()
 
     def delay(self, base_delay: int, retry_count: int, strategy: str = "exponential") -> float:
-        """Return legacy's seconds before retry number *retry_count*, without a cap (SC-01)."""
-        return self._calculator.calculate_retry_delay(base_delay, retry_count, strategy)
+        """Return legacy's seconds before retry number *retry_count*, without a cap (SC-01); infinity if no float holds its whole number."""
+        seconds = self._calculator.calculate_retry_delay(base_delay, retry_count, strategy)
+        try:
+            return float(seconds)
+        except OverflowError:
+            return math.inf
