@@ -180,7 +180,8 @@ class Desk:
         self._clock.stand(at, None)
         if circuit.open_for_s > 0:
             adopt_open(twin, subject, circuit.open_for_s)
-        return Line(twin, parted, is_blind=circuit.state not in (None, "open"))
+        has_breaker = circuit.state is not None and hasattr(twin, "adopt_open")
+        return Line(twin, parted, is_blind=has_breaker and circuit.state != "open")
 
     def _dispose(self, line: Line) -> None:
         forget = getattr(line.twin, "forget_twin", None)
