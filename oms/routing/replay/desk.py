@@ -8,9 +8,9 @@ from typing import Any
 
 from oms.domain.observation import Disposition, Facts, Outcome, Uncomparable
 from oms.domain.stage import Side, Stage
-from oms.domain.trace import ADMITTED, part
+from oms.domain.trace import ADMITTED, NO_OUTCOME, Trace, part
 from oms.routing.contain import CONTAINED, INSIDE
-from oms.routing.job import Job
+from oms.routing.job import WHO_RAISED, Job
 from oms.routing.replay.circuits import adopt_open, circuit_of
 from oms.routing.replay.recorder import Attempt, Begun, Circuit, Ended, Happening, Moment, Recording, Woke
 from oms.routing.replay.virtual import TwinCall, VirtualClock
@@ -60,7 +60,7 @@ class Reel(Job):
         self._desk.play(self._recording)
         self.is_concluded = True
 
-    def count(self, outcome: Outcome, reason: str | None = None) -> None:
+    def count(self, outcome: Outcome, reason: str | None = None, *also: str) -> None:
         """Count the call without a comparison; what happened in it stays on the tape."""
         self.is_concluded = True
         self._recording.count(outcome, Uncomparable.NOT_REPLAYABLE if outcome is Outcome.UNCOMPARABLE else reason)
@@ -195,7 +195,7 @@ class Desk:
         candidate = call.trace(None if circuit.state is None else circuit_of(line.twin, recording.subject).state)
         if control == candidate:
             line.parted = None
-            recording.count(Outcome.MATCHED)
+            recording.count(Outcome.MATCHED, None, _who_raised(control, control))
             self._guard(recording, is_bad=False)
             return
         legacy, unified = (control, candidate) if self._control is Side.LEGACY else (candidate, control)
@@ -217,7 +217,8 @@ class Desk:
         verdict, reason = self._state.judge.note(
             recording.operation, _facts(recording), differences, is_reasonable=not is_exact
         )
-        recording.count(verdict, reason)
+        also = () if NO_OUTCOME in (legacy.outcome, unified.outcome) else (_who_raised(legacy, unified),)
+        recording.count(verdict, reason, *also)
         has_failed = verdict is Outcome.MISMATCHED and unified.refused_by is not None and legacy.refused_by is None
         self._guard(recording, is_bad=has_failed)
 
@@ -261,6 +262,10 @@ def _facts(recording: Recording) -> Facts:
         control=recording.control,
         named="@".join(str(given.arguments[name]) for name in operation.named_by),
     )
+
+
+def _who_raised(legacy: Trace, unified: Trace) -> str:
+    return WHO_RAISED[not legacy.has_result, not unified.has_result]
 
 
 def _is_admission(path: str | None) -> bool:

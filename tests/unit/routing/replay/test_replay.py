@@ -149,6 +149,17 @@ def test_twin_refuses_where_control_calls(time: VirtualTime) -> None:
     assert [("value", "state")] == hall.differences()
 
 
+def test_who_raised(time: VirtualTime) -> None:
+    """Errors are counted two by two, except where nobody knows what the twin would have got."""
+    hall = Hall(Tries((1,), opens_after=2), Tries())
+    call(hall, failing(0))
+    call(hall, failing(5), "both")
+    call(hall, failing(1), "unified")
+    hall.counts()
+
+    assert {"none": 1, "both": 1, "unified": 1} == hall.errors
+
+
 def test_lines_are_apart(time: VirtualTime) -> None:
     """What happens on one breaker says nothing about another."""
     hall = Hall(Tries(opens_after=2), Tries(opens_after=2))
