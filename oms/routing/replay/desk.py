@@ -207,8 +207,11 @@ class Desk:
         if first == "state":
             parted = f"state {control.state} {candidate.state}"
         if parted is not None:
-            is_new = line.parted not in (parted, _ANY) and not line.is_blind
-            self._adopt(at, recording, line, circuit, parted)
+            is_newest = self._lines.get(recording.subject) is line
+            is_new = is_newest and line.parted not in (parted, _ANY) and not line.is_blind
+            line.parted = parted
+            if is_newest:  # else another call has seen to it, while this one was in flight
+                self._lines[recording.subject] = self._anew(at, line, recording.subject, circuit, parted)
             if not is_new:
                 recording.count(Outcome.UNCOMPARABLE, Uncomparable.FOLLOW_ON)
                 return
@@ -221,12 +224,6 @@ class Desk:
         recording.count(verdict, reason, *also)
         has_failed = verdict is Outcome.MISMATCHED and unified.refused_by is not None and legacy.refused_by is None
         self._guard(recording, is_bad=has_failed)
-
-    def _adopt(self, at: Moment, recording: Recording, line: Line, circuit: Circuit, parted: str) -> None:
-        """The sides let in different calls: the control's state stands, unless another call of this line has seen to it already."""
-        line.parted = parted
-        if self._lines.get(recording.subject) is line:
-            self._lines[recording.subject] = self._anew(at, line, recording.subject, circuit, parted)
 
     def _guard(self, recording: Recording, *, is_bad: bool) -> None:
         """Unified refuses by itself where legacy calls, and nobody has accepted that: that is what the hard-fail guard counts."""

@@ -160,6 +160,30 @@ def test_who_raised(time: VirtualTime) -> None:
     assert {"none": 1, "both": 1, "unified": 1} == hall.errors
 
 
+def test_in_flight_while_they_part(time: VirtualTime) -> None:
+    """A call that began before the sides parted, and ends after it, follows on from it."""
+    hall = Hall(Tries(opens_after=1), Tries())
+
+    async def everybody() -> None:
+        gate = asyncio.Event()
+
+        async def slow() -> None:
+            await gate.wait()
+
+        slow_call = asyncio.create_task(hall.again.acall(slow))
+        await asyncio.sleep(0)
+        with pytest.raises(ConnectionError):
+            await hall.again.acall(failing(1))
+        gate.set()
+        await slow_call
+
+    asyncio.run(everybody())
+    counts = hall.counts()
+
+    assert [("value", "state")] == hall.differences()
+    assert (1, 1) == (counts["mismatched"], counts["uncomparable.follow_on"])
+
+
 def test_lines_are_apart(time: VirtualTime) -> None:
     """What happens on one breaker says nothing about another."""
     hall = Hall(Tries(opens_after=2), Tries(opens_after=2))
