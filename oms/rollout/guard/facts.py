@@ -113,8 +113,12 @@ def _counted(sources: Sources, facts: Facts, problems: list[str]) -> Facts:
         with sources.counts() as counts:
             facts = replace(
                 facts,
-                # Legacy's own durations before a resume still tell what slow is, so all of it is asked for.
-                tracks=tracks_of(counts.slices(name), facts.steps, since_s=facts.since_s),
+                tracks=tracks_of(
+                    counts.slices(name, since_s=facts.since_s),
+                    counts.slices(name, by_minute=False),
+                    facts.steps,
+                    since_s=facts.since_s,
+                ),
                 losses=tuple(one for one in counts.losses(began_s) if one.lost),
                 heard=counts.heard(),
             )
