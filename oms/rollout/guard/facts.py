@@ -83,7 +83,7 @@ class Facts:
         return self.latched.of(self.phase.name)
 
 
-def gather(sources: Sources, phase: Phase) -> Facts:
+def gather(sources: Sources, phase: Phase, policy: Policy) -> Facts:
     """Look at everything once. What cannot be read is a problem that holds the phase, never an error."""
     board = sources.board
     problems: list[str] = []
@@ -97,7 +97,7 @@ def gather(sources: Sources, phase: Phase) -> Facts:
         now_s=now_s,
         now=now,
         steps=steps,
-        standing=sources.policy().of(phase.name, today=dt.datetime.fromtimestamp(now_s, dt.UTC).date()),
+        standing=policy.of(phase.name, today=dt.datetime.fromtimestamp(now_s, dt.UTC).date()),
         latched=latched,
         since_s=since_s,
         live=live,
