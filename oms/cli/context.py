@@ -91,7 +91,10 @@ def sources(folders: Folders, board: Switchboard, *, profile: str | None = None)
     from oms.seams import PHASES
 
     policy = partial(read_policy, folders.flags / FILE, tuple(PHASES), profile=profile)
-    policy()
+    if profile is not None:
+        for problem in policy().problems:
+            if problem.path == f"profile.{profile}":
+                raise problem
     return Sources(
         board=board,
         counts=partial(open_counts, folders.var / "journal.db"),

@@ -109,13 +109,14 @@ class Candidate:
             raise CouldNot(f"{self.terms}: {error.strerror}, wanted a folder that can be written") from error
 
     def fence(self) -> None:
-        """Refuse to go on if this is not the newest term.
+        """Refuse to go on if this is not the newest term; else say that this leader lives, for a look may take long.
 
         Raises:
             FlipRefused: then.
         """
         if not self._holds():
             raise FlipRefused(f"term {self._number} of oms guard is over: another controller leads")
+        self._beat()
 
     def resign(self) -> None:
         """Let go of the lead."""
