@@ -158,6 +158,7 @@ class JournalReader:
         plan: str | None = None,
         by_minute: bool = True,
         durations: bool = True,
+        units: bool = True,
     ) -> list[Slice]:
         """Return what was counted since *since_s* (Unix time in seconds, rounded down to its minute), by place, the oldest minute first.
 
@@ -166,11 +167,17 @@ class JournalReader:
             plan: Under this plan only.
             by_minute: One slice for each minute (hour, of what is old) with what guards are fed with: calls, what comparisons came to,
                 who raised, units, noise; no durations. Else one slice a place with all counts and durations.
-            durations: False leaves them out, which takes half of the time.
+            durations, units: False leaves them out, which takes half of the time.
         """
         with self._reading():
             return read_slices(
-                self._connection, phase, since_s=since_s, plan=plan, by_minute=by_minute, durations=durations
+                self._connection,
+                phase,
+                since_s=since_s,
+                plan=plan,
+                by_minute=by_minute,
+                durations=durations,
+                units=units,
             )
 
     def span(self) -> tuple[float, float] | None:

@@ -54,6 +54,7 @@ def read_slices(
     plan: str | None,
     by_minute: bool,
     durations: bool,
+    units: bool = True,
 ) -> list[Slice]:
     """See :meth:`~oms.journal.reader.JournalReader.slices`."""
     places, slices = _places(connection, phase, plan), _Slices(by_minute=by_minute)
@@ -73,10 +74,11 @@ def read_slices(
             parameters,
         ):
             slices.at(place, begun).durations[side] = histograms.sum(texts)
-    for place, begun, texts in connection.execute(
-        f"SELECT place, {minute}, group_concat(buckets) FROM unit WHERE {where} GROUP BY place{group}", parameters
-    ):
-        slices.at(place, begun).units = histograms.sum(texts)
+    if units:
+        for place, begun, texts in connection.execute(
+            f"SELECT place, {minute}, group_concat(buckets) FROM unit WHERE {where} GROUP BY place{group}", parameters
+        ):
+            slices.at(place, begun).units = histograms.sum(texts)
     found = [
         Slice(places[place], parts.minute * 60.0, parts.counts, parts.durations, parts.units)
         for (place, _), parts in slices.items()

@@ -131,9 +131,11 @@ def _counted(sources: Sources, facts: Facts, problems: list[str]) -> Facts:
 def _tracks(counts: Counts, facts: Facts) -> Tracks:
     """Read the present flag's counts by the minute, and of each flag before it the sum: guards lay a new bet at each step anyway."""
     name, plan, since_s = facts.phase.name, facts.step.plan, facts.since_s
-    sums = counts.slices(name, by_minute=False)
-    earlier = counts.slices(name, since_s=since_s, by_minute=False) if since_s else sums
-    minutes = counts.slices(name, since_s=since_s, plan=plan)
+    # Where there never were two cohorts side by side nothing is ever slow.
+    slow = any(step.canary for step in facts.steps)
+    sums = counts.slices(name, by_minute=False, slow=slow)
+    earlier = counts.slices(name, since_s=since_s, by_minute=False, slow=slow) if since_s else sums
+    minutes = counts.slices(name, since_s=since_s, plan=plan, slow=slow)
     parts = [*(one for one in earlier if one.place.plan != plan), *minutes]
     # Legacy's own durations before a resume still tell what slow is.
     return tracks_of(parts, sums, facts.steps, since_s=since_s)

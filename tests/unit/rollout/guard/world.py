@@ -144,7 +144,7 @@ class FakeCounts:
     world: World
 
     def slices(
-        self, phase: str, *, since_s: float = 0.0, plan: str | None = None, by_minute: bool = True
+        self, phase: str, *, since_s: float = 0.0, plan: str | None = None, by_minute: bool = True, slow: bool = True
     ) -> list[Slice]:
         """Return those of *phase*, each as it was counted."""
         found = [one for one in self.world.slices if one.place.phase == phase and one.at_s >= since_s]
