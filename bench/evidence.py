@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from bench.guard_look import look
 from bench.results import Line, within
 from bench.sides import DictSide
 from oms.domain.evidence import Evidence, total
@@ -16,6 +17,7 @@ from oms.domain.readiness import Demand, PhaseVerdict, judge, phase_verdict
 from oms.domain.record import Batch, Latency, Place, Slice, Tally, Units
 from oms.journal import Journal, JournalReader
 from oms.legacy_adapters.cache import legacy_types
+from oms.rollout.guard.controller import Look
 from oms.routing.version import version_of
 from oms.seams.cache import TYPES
 from oms.seams.known import load_known
@@ -37,7 +39,7 @@ def measure() -> list[Line]:
         path = Path(folder) / "journal.db"
         now = time.time()
         _write(path, now)
-        return [*_verdicts(path, now), *_versions()]
+        return [*_verdicts(path, now), *_looks(path, now), *_versions()]
 
 
 def _verdicts(path: Path, now: float) -> list[Line]:
@@ -54,6 +56,14 @@ def _verdicts(path: Path, now: float) -> list[Line]:
         Line("minutes of one phase for its guards, a day back", one * 1e3, "ms"),
         Line("the same, two minutes back: what each look of a running controller reads", poll * 1e3, "ms"),
     ]
+
+
+def _looks(path: Path, now: float) -> list[Line]:
+    found: list[Look] = []
+    taken = _fastest(lambda: found.append(look(path, _plan(_FLUSHES - 1), now_s=now)))
+    guards = sum(len(one.assessment.guards) for one in found[0].phases)
+    what = "a look of the controller: guards and verdicts of 5 phases x 50 operations"
+    return [within(what, taken, "s", 1.0, f"{guards} guards")]
 
 
 def _judged(path: Path, now: float) -> Iterator[PhaseVerdict]:
@@ -108,7 +118,7 @@ def _batches() -> Iterator[Batch]:
     chance = random.Random(11)
     calls = _COMPARISONS // _FLUSHES
     for number in range(_FLUSHES):
-        plan = f"{number * _PLANS // _FLUSHES:016x}"
+        plan = _plan(number)
         batch = Batch()
         counted: dict[int, int] = {}
         for _ in range(calls):
@@ -124,6 +134,10 @@ def _batches() -> Iterator[Batch]:
             if phase == 0:  # one phase is in a split at a time
                 batch.units.append(Units(place, _durations(chance, count)))
         yield batch
+
+
+def _plan(flush: int) -> str:
+    return f"{flush * _PLANS // _FLUSHES:016x}"
 
 
 def _durations(chance: random.Random, count: int) -> dict[int, int]:
