@@ -19,6 +19,7 @@ SECTIONS = {
     "resilience": "Retries and breakers beside their peers and legacy twins",
     "replay": "Effects: recorded for the caller, replayed in the lane",
     "journal": "The journal and its report",
+    "evidence": "Reading back what guards and verdicts need",
     "config_reads": "A setting read, beside os.getenv",
     "env_toolkit": "The environment toolkit, on one core",
     "guardrails": "Guardrails and verdicts",
