@@ -1,8 +1,9 @@
-"""``oms flags check``: whether flag files are fit to be served, before anybody serves them."""
+"""``oms flags check``: whether flag files are fit to be served, before anybody serves them, and known divergences still hold."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ examples:
   oms flags check
   oms flags check flags --json
 
-exit code 2 if a file must not be served
+exit code 2 if a file must not be served, 3 if a known divergence has expired
 """
 
 
@@ -50,9 +51,27 @@ def _check(arguments: argparse.Namespace, out: Output) -> int:
     if not folder.is_dir():
         raise BadInput(str(folder), found="no folder", wanted="a folder with one flag file a phase")
     problems = [problem.message for problem in check_folder(folder, PHASES)]
-    for problem in problems:
+    expired, warnings = _known_divergences(PHASES)
+    for problem in (*problems, *expired):
         out.line(problem)
+    for warning in warnings:
+        out.warn(warning)
     if not problems:
         out.line(f"{folder}: all {len(PHASES)} flag files are good")
-    out.result({"schema": 1, "folder": str(folder), "problems": problems})
-    return Exit.BAD_INPUT if problems else Exit.GOOD
+    out.result({"schema": 1, "folder": str(folder), "problems": [*problems, *expired], "warnings": warnings})
+    if problems:
+        return Exit.BAD_INPUT
+    return Exit.REFUSED if expired else Exit.GOOD
+
+
+def _known_divergences(phases: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return a line for each id whose rules have expired, and one for each that will soon."""
+    from oms.seams.known import expiring_today, known_file
+
+    expired: list[str] = []
+    warnings: list[str] = []
+    for phase in phases:
+        for one in expiring_today(phase):
+            line = f"{known_file(phase)}: {one.words}, wanted a date to come; look at it again, then renew or delete it"
+            (expired if one.is_over else warnings).append(line)
+    return expired, warnings

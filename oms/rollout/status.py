@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from oms.domain.errors import CouldNot
+from oms.domain.errors import BadInput, CouldNot
 from oms.domain.phase import Phase
 from oms.domain.split import Split
 from oms.domain.stage import Stage
@@ -14,6 +14,7 @@ from oms.rollout.acknowledgement import follows, is_silent, lag
 from oms.rollout.audit import AuditLine, AuditTrail
 from oms.rollout.present import Present, present
 from oms.rollout.switchboard import Switchboard
+from oms.seams.known import expiring_today
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +131,8 @@ def gather(board: Switchboard, phases: Iterable[Phase]) -> StatusReport:
     now = board.clock()
     notes: list[str] = []
     standings, trail = _standings(board, notes), _trail(board, notes)
+    phases = list(phases)
+    notes.extend(_expired(phases))
     live = sorted((standing for standing in standings if standing.alive), key=lambda standing: standing.pid)
     return StatusReport(
         at=now,
@@ -138,6 +141,17 @@ def gather(board: Switchboard, phases: Iterable[Phase]) -> StatusReport:
         ended=tuple(sorted(standing.pid for standing in standings if not standing.alive)),
         notes=tuple(notes),
     )
+
+
+def _expired(phases: Iterable[Phase]) -> list[str]:
+    """Return a sentence for each known divergence that has expired or will soon; rules that cannot be read say so."""
+    found: list[str] = []
+    for phase in phases:
+        try:
+            found += [f"known divergence {one.words}" for one in expiring_today(phase.name)]
+        except BadInput as error:
+            found.append(str(error))
+    return found
 
 
 def _standings(board: Switchboard, notes: list[str]) -> Sequence[ProcessStanding]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import signal
+import time
 from pathlib import Path
+
+import pytest
 
 from oms.domain.record import Batch, Tally
 from oms.domain.record import Place as Counted
@@ -129,7 +133,7 @@ def test_flags_check_good(oms: Oms, place: Place) -> None:
     done = oms("flags", "check")
 
     assert (0, f"{place.flags}: all 5 flag files are good\n") == (done.code, done.out)
-    assert {"schema": 1, "folder": str(place.flags), "problems": []} == oms(
+    assert {"schema": 1, "folder": str(place.flags), "problems": [], "warnings": []} == oms(
         "flags", "check", str(place.flags), "--json"
     ).json
 
@@ -146,6 +150,46 @@ def test_flags_check_bad(oms: Oms, place: Place) -> None:
     assert "cache.flagd.json" in done.out
     assert "wanted" in done.out
     assert (2, done.out.splitlines()[::1]) == (as_json.code, as_json.json["problems"])
+
+
+def test_flags_check_expired(oms: Oms, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An expired known divergence is bad news, exit code 3: one line with file, id, owner, since when, and the mend."""
+    monkeypatch.setattr(time, "time", lambda: _utc(2027, 7, 1))
+    done = oms("flags", "check")
+    as_json = oms("flags", "check", "--json").json
+
+    expected = (
+        "oms/seams/cache.known.toml: TC-01 of platform-caching expired on 2027-06-30, 1 day ago,"
+        " wanted a date to come; look at it again, then renew or delete it"
+    )
+    assert (3, 3) == (done.code, oms("flags", "check", "--json").code)
+    assert expected in done.out.splitlines()
+    assert expected in as_json["problems"]
+    assert "all 5 flag files are good" in done.out
+    assert "known divergence TC-01 of platform-caching expired" in " ".join(oms("status").out.split())
+
+
+def test_flags_check_expires_soon(oms: Oms, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that expires within 14 days is a warning and no failure; earlier than that nobody is bothered."""
+    monkeypatch.setattr(time, "time", lambda: _utc(2027, 6, 30))
+    done = oms("flags", "check", "--json")
+    monkeypatch.setattr(time, "time", lambda: _utc(2027, 6, 15))
+
+    assert (0, []) == (done.code, done.json["problems"])
+    assert any("TC-01 of platform-caching expires on 2027-06-30, in 0 days" in line for line in done.json["warnings"])
+    assert [] == oms("flags", "check", "--json").json["warnings"]
+
+
+def test_flags_check_broken_beats_expired(oms: Oms, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that must not be served is exit code 2, whatever has expired besides."""
+    place.files.path("cache").write_text("{")
+    monkeypatch.setattr(time, "time", lambda: _utc(2027, 7, 1))
+
+    assert 2 == oms("flags", "check").code
+
+
+def _utc(year: int, month: int, day: int) -> float:
+    return dt.datetime(year, month, day, 12, tzinfo=dt.UTC).timestamp()
 
 
 def test_report_without_a_journal(oms: Oms) -> None:
