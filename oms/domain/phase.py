@@ -38,6 +38,8 @@ class Operation:
         values: Paths of fields whose values may stand in a divergence sample. Everything else is shown as type, length and keyed hash.
         named_by: Parameters whose values are names out of the code, never data: joined by ``@`` they begin the path of each difference, so
             that every one of these names has fingerprints and rules of its own.
+        arguments: Parameters whose values may stand in a sample, so that the call can be made again; those in ``named_by`` always may.
+            Of the others a sample has type, length and keyed hash.
         signature: The method's signature without ``self``.
         is_async: An ``async def`` that returns (not an async generator).
     """
@@ -53,6 +55,12 @@ class Operation:
     signature: inspect.Signature = field(default_factory=inspect.Signature, compare=False)
     is_async: bool = False
     named_by: tuple[str, ...] = ()
+    arguments: frozenset[str] = frozenset()
+
+    @property
+    def shown(self) -> frozenset[str]:
+        """Every parameter whose value may stand in a sample."""
+        return self.arguments.union(self.named_by)
 
 
 @overload
@@ -66,6 +74,7 @@ def reads(
     errors: Mapping[str, tuple[str, ...]] = ...,
     values: frozenset[str] = ...,
     named_by: tuple[str, ...] = ...,
+    arguments: frozenset[str] = ...,
 ) -> Callable[[F], F]: ...
 def reads(
     function: F | None = None,
@@ -76,10 +85,18 @@ def reads(
     errors: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     values: frozenset[str] = frozenset(),
     named_by: tuple[str, ...] = (),
+    arguments: frozenset[str] = frozenset(),
 ) -> Any:
     """Mark a method that may run twice. See :class:`Operation` for the parameters; *key* defaults to the key of the port's writes."""
     operation = Operation(
-        Effect.READS, key=key, rescue=rescue, deadline_s=deadline_s, errors=errors, values=values, named_by=named_by
+        Effect.READS,
+        key=key,
+        rescue=rescue,
+        deadline_s=deadline_s,
+        errors=errors,
+        values=values,
+        named_by=named_by,
+        arguments=arguments,
     )
     return _mark(function, operation)
 
@@ -94,6 +111,7 @@ def writes(
     deadline_s: float = ...,
     errors: Mapping[str, tuple[str, ...]] = ...,
     values: frozenset[str] = ...,
+    arguments: frozenset[str] = ...,
 ) -> Callable[[F], F]: ...
 def writes(
     function: F | None = None,
@@ -103,9 +121,18 @@ def writes(
     deadline_s: float = 1.0,
     errors: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     values: frozenset[str] = frozenset(),
+    arguments: frozenset[str] = frozenset(),
 ) -> Any:
     """Mark a method that changes what is stored under *key*; without a key it changes everything."""
-    operation = Operation(Effect.WRITES, key=key, removes=removes, deadline_s=deadline_s, errors=errors, values=values)
+    operation = Operation(
+        Effect.WRITES,
+        key=key,
+        removes=removes,
+        deadline_s=deadline_s,
+        errors=errors,
+        values=values,
+        arguments=arguments,
+    )
     return _mark(function, operation)
 
 
@@ -233,6 +260,12 @@ class Seam(Generic[P, A]):
         if strangers := [each for each in mark.named_by if each not in {parameter.name for parameter in parameters}]:
             raise self.fault(
                 f"{port.__name__}.{name}() has no parameter {strangers[0]!r}, by which its mark names a difference",
+                method=name,
+                parameter=strangers[0],
+            )
+        if strangers := sorted(mark.arguments - {parameter.name for parameter in parameters}):
+            raise self.fault(
+                f"{port.__name__}.{name}() has no parameter {strangers[0]!r}, which its mark lets samples show",
                 method=name,
                 parameter=strangers[0],
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,8 +12,12 @@ from oms.domain.divergence import Divergence, describe, fingerprint, type_name
 from oms.domain.known import KnownDivergence, matching_rule
 from oms.domain.observation import Facts, Observation, Outcome, Uncomparable
 from oms.domain.phase import Operation, Seam
+from oms.domain.stage import Effect
 from oms.routing.contain import CONTAINED
 from oms.routing.tally import Ledger
+
+Given = Callable[[], Mapping[str, object]]
+"""Returns the arguments of a call by name; asked of those alone that diverge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +42,22 @@ class Judge:
         self._rules = [rule for rule in rules if rule.seam.split(".")[0] in (seam.phase.name, "*")]
         self._ledger = ledger
         self._hash_key = hash_key
+        self._shown_of_writes = frozenset().union(
+            *(operation.arguments for operation in seam.operations().values() if operation.effect is Effect.WRITES)
+        )
 
-    def judge(self, operation: Operation, facts: Facts, *, legacy: Observation, unified: Observation) -> Verdict:
+    def judge(
+        self, operation: Operation, facts: Facts, *, legacy: Observation, unified: Observation, given: Given = dict
+    ) -> Verdict:
         """Compare and note every divergence. A comparator, a rule or a value that raises makes the call uncomparable."""
         try:
-            return self._judge(operation, facts, legacy, unified)
+            return self._judge(operation, facts, legacy, unified, given)
         except CONTAINED:  # values, comparators and predicates are other people's code
             return Verdict(Outcome.UNCOMPARABLE, Uncomparable.COMPARATOR_FAILED)
 
-    def _judge(self, operation: Operation, facts: Facts, legacy: Observation, unified: Observation) -> Verdict:
+    def _judge(
+        self, operation: Operation, facts: Facts, legacy: Observation, unified: Observation, given: Given
+    ) -> Verdict:
         differences = compare(legacy=legacy, unified=unified)
         if not differences:
             return Verdict(Outcome.MATCHED, is_empty=are_both_empty(legacy, unified))
@@ -58,12 +69,18 @@ class Judge:
         explain = self._seam.reasonable
         if not all(known) and explain is not None and explain(legacy, unified, facts) is not None:
             return Verdict(Outcome.REASONABLE)
+        call = self._call(operation, facts, given())
         for difference, rule in zip(differences, known, strict=True):
-            self._ledger.divergence(self._divergence(operation, facts, difference, rule))
+            self._ledger.divergence(self._divergence(operation, facts, difference, rule, call))
         return Verdict(Outcome.IGNORED if all(known) else Outcome.MISMATCHED)
 
     def _divergence(
-        self, operation: Operation, facts: Facts, difference: Difference, rule: KnownDivergence | None
+        self,
+        operation: Operation,
+        facts: Facts,
+        difference: Difference,
+        rule: KnownDivergence | None,
+        call: Mapping[str, object],
     ) -> Divergence:
         show = difference.path in operation.values
         named = _at(facts.named, difference)
@@ -83,8 +100,19 @@ class Judge:
                 "control": facts.control.value,
                 "legacy": describe(difference.legacy, show=show, key=self._hash_key),
                 "unified": describe(difference.unified, show=show, key=self._hash_key),
+                **call,
             },
         )
+
+    def _call(self, operation: Operation, facts: Facts, given: Mapping[str, object]) -> dict[str, object]:
+        """Describe what it takes to make the call again: its arguments and, of a read, those of the key's last write."""
+        call: dict[str, object] = {"call": self._described(given, operation.shown)}
+        if operation.effect is Effect.READS and facts.written_s is not None:
+            call["write"] = self._described(dict(facts.write), self._shown_of_writes)
+        return call
+
+    def _described(self, given: Mapping[str, object], shown: Collection[str]) -> dict[str, object]:
+        return {name: describe(value, show=name in shown, key=self._hash_key) for name, value in given.items()}
 
 
 def _at(named: str, difference: Difference) -> Difference:
