@@ -15,7 +15,8 @@ from oms.console.latency_chart import LEFT, RIGHT, latency_chart
 from oms.console.numbers import duration, pairs, percent, utc
 from oms.console.report_html import render_html, trend
 from oms.console.report_json import render_json
-from oms.console.report_text import WIDTH, render_text, wants_colour
+from oms.console.lines import WIDTH
+from oms.console.report_text import render_text
 
 
 def test_text_fits_the_terminal(data):
