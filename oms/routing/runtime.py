@@ -73,6 +73,7 @@ class Runtime:
         self._held: list[Epoch] = []
         self._applied: dict[str, tuple[str, float]] = {}
         self._caps = Caps()
+        self._on_trip: list[Callable[[Trip], None]] = []
         self._watchdog = Watchdog(self._hung, self._each_tick)
         _reset_after_fork(self)
 
@@ -161,11 +162,22 @@ class Runtime:
             served = highest(self.current.decision(phase))
             if served.rank <= cap.rank:
                 return
-            self._caps.hold(phase, cap)
-            self._ledger.trip(Trip(phase.name, seam, operation, guard, served.value, cap.value, reason, time.time()))
+            trip = Trip(phase.name, seam, operation, guard, served.value, cap.value, reason, time.time())
+            self._caps.hold(phase, cap, f"{guard} at {seam}.{operation}: {reason}")
+            self._ledger.trip(trip)
             told = "phase %s: %s tripped at %s, this process serves %s: %s"
             _LOG.error(told, phase.name, guard, served.value, cap.value, reason)
             self._put_in_force()
+        # Without the lock: a listener may ask where the phases stand, and another thread may do so while it holds a lock of the listener's.
+        for tell in self._on_trip:
+            try:
+                tell(trip)
+            except Exception:  # the caller whose call tripped the guard has nothing to do with it
+                _LOG.exception("phase %s: telling of the trip failed", phase.name)
+
+    def listen(self, on_trip: Callable[[Trip], None]) -> None:
+        """Have *on_trip* called at each trip, once it is in force, in the thread that tripped: it must not wait. What it raises is logged."""
+        self._on_trip.append(on_trip)
 
     # -- what the journal and the process file ask for
 
@@ -254,6 +266,7 @@ class Runtime:
         for bound in list(self._bound.values()):
             bound.lane.check(now_s)
             bound.async_lanes.check()
+            bound.state.requests.settle()
 
     def _states(self) -> list[SeamState]:
         return [bound.state for bound in list(self._bound.values())]
@@ -305,6 +318,7 @@ class Runtime:
             oldest_scope_at=min(began, default=None),
             in_flight=sum(len(state.plans_in_flight()) for state in states),
             tripped=cap.value if cap else None,
+            tripped_by=self._caps.why(phase),
             repairs=sum(state.repairs.open_count for state in states),
         )
 
