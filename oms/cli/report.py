@@ -70,14 +70,13 @@ def data_of(
     import time
 
     from oms.console.report import build_report
-    from oms.journal.reader import Window
 
     return build_report(
         journal,
         demands=demands or demand_of,
         bound=bound_operations(),
         phase=phase,
-        window=Window(since),
+        since=since,
         made_at=time.time(),
         command=command,
     )
@@ -161,7 +160,9 @@ def _wanted(arguments: argparse.Namespace) -> list[tuple[str, str]]:
         wanted.append(("json", _STDOUT))
     to_stdout = [form for form, target in wanted if target == _STDOUT]
     if len(to_stdout) > 1:
-        raise BadInput("oms report", found=f"{' and '.join(to_stdout)} for stdout", wanted="one of them; give FILE for the rest")
+        raise BadInput(
+            "oms report", found=f"{' and '.join(to_stdout)} for stdout", wanted="one of them; give FILE for the rest"
+        )
     return wanted or [("text", _STDOUT)]
 
 

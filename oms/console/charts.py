@@ -30,9 +30,10 @@ def latency_chart(latency: LatencyReport) -> str:
         side: _density(found) for side, found in (("legacy", latency.legacy), ("unified", latency.unified)) if found
     }
     xs = [x for curve in curves.values() for x, _ in curve]
-    low, high = math.floor(min(xs)), max(math.ceil(max(xs)), math.floor(min(xs)) + 1)
+    low = min(xs)
+    high = max(low + 0.5, *xs)
     chart.xrange = (low, high)
-    chart.x_labels = [{"value": power, "label": _short(10**power)} for power in range(low, high + 1)]
+    chart.x_labels = [{"value": at, "label": _short(round(10**at))} for at in _decades(low, high)]
     chart.show_y_labels = chart.show_y_guides = False
     for side in ("legacy", "unified"):
         chart.add(side, curves.get(side, []), fill=side == "legacy")
@@ -72,11 +73,12 @@ def timeline_chart(moments: Sequence[Moment], moves: Iterable[Move]) -> str:
             if move.is_trip is is_trip
             for point in (
                 (move.at, _FLOOR),
-                {"value": (move.at, top - 0.2), "label": str(place)},
+                {"value": (move.at, top - 0.2), "label": f"{place}"},
                 (move.at, None),
             )
         ]
-        chart.add("trip" if is_trip else "flip", lines, dots_size=0.5, allow_interruptions=True)
+        name = "trip" if is_trip else "flip"
+        chart.add(name, lines, show_dots=True, dots_size=0.5, allow_interruptions=True)
     step = f"{moments[0].length_s / 60:g} min"
     return _svg(chart, f"Calls in each {step} by outcome, {utc(first)} to {utc(last)}", "timeline")
 
@@ -86,6 +88,8 @@ def _xy(size: tuple[int, int]) -> pygal.XY:
         width=size[0],
         height=size[1],
         margin=6,
+        margin_right=34,
+        margin_left=12,
         js=(),
         show_dots=False,
         show_legend=False,
@@ -116,6 +120,13 @@ def _ticks(begin: float, end: float) -> list[float]:
     step = next((step for step in steps if (end - begin) / step <= 8), steps[-1] * 4)
     first = math.ceil(begin / step)
     return [place * step for place in range(first, math.floor(end / step) + 1)]
+
+
+def _decades(low: float, high: float) -> list[float]:
+    """Return powers of ten between *low* and *high*, as logarithms; of a narrow range their doubles and fives, too."""
+    mantissas = (1,) if high - low >= 2 else (1, 2, 5)
+    marks = [power + math.log10(one) for power in range(math.floor(low), math.ceil(high) + 1) for one in mantissas]
+    return [mark for mark in marks if low <= mark <= high]
 
 
 def _short(ns: int) -> str:

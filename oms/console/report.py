@@ -19,7 +19,7 @@ from oms.domain.evidence import Evidence
 from oms.domain.known import KnownDivergence
 from oms.domain.readiness import TOO_MUCH_IGNORED, Demand, judge, phase_verdict
 from oms.domain.record import Slice
-from oms.journal.reader import ALWAYS, DivergenceGroup, JournalReader, Window
+from oms.journal.reader import DivergenceGroup, JournalReader, Window
 from oms.seams import PHASES
 from oms.seams.known import load_known
 
@@ -39,29 +39,33 @@ def build_report(
     made_at: float,
     command: str,
     phase: str | None = None,
-    window: Window = ALWAYS,
+    since: float | None = None,
 ) -> ReportData:
-    """Return the report over *window* for *phase*, or for every phase that the journal knows.
+    """Return the report over what was counted since *since* for *phase*, or for every phase that the journal knows.
 
     Args:
         demands: What is to be proved.
         bound: By phase, the full name of each operation that callers may use: ``cache.types.get``.
         made_at: Now, Unix time in seconds.
         command: What to type to get the same again.
+        since: Unix time in seconds, rounded down to its minute (its hour, of what is old); None for all there is.
 
     Raises:
         CouldNot: if the journal cannot be read.
         BadInput: if a file of known divergences is not usable.
     """
-    slices = [one for one in reader.slices(phase, since_s=window.seconds[0]) if one.at_s <= window.seconds[1]]
+    window = Window(since)
+    wholes = reader.slices(phase, since_s=since or 0.0, by_minute=False)
+    minutes = reader.slices(phase, since_s=since or 0.0)
     groups = [group for group in reader.divergences(window) if phase in (None, group.phase)]
-    first, last = reader.span() or (None, None)
-    until = last if window.until is None else window.until
-    names = {one.place.phase for one in slices} | {group.phase for group in groups}
-    by_operation: dict[str, list[Slice]] = {}
-    for one in slices:
-        by_operation.setdefault(f"{one.place.phase}.{one.place.seam}.{one.place.operation}", []).append(one)
-    counted = {name: Counted(name, rows) for name, rows in by_operation.items()}
+    first, until = reader.span() or (None, None)
+    names = {one.place.phase for one in wholes} | {group.phase for group in groups}
+    by_operation: dict[str, tuple[list[Slice], list[Slice]]] = {}
+    for place, slices in enumerate((wholes, minutes)):
+        for one in slices:
+            name = f"{one.place.phase}.{one.place.seam}.{one.place.operation}"
+            by_operation.setdefault(name, ([], []))[place].append(one)
+    counted = {name: Counted(name, *both) for name, both in by_operation.items()}
     phases = [
         _phase(
             name,
@@ -78,7 +82,7 @@ def build_report(
         journal=str(reader.path),
         command=command,
         made_at=made_at,
-        since=first if window.since is None else window.since,
+        since=first if since is None else since,
         until=until,
         phases=tuple(phases),
         silent=tuple(sorted(name for name in bound if name not in names and phase in (None, name))),
@@ -109,16 +113,15 @@ def _phase(
     by_name = {operation.name: operation for operation in operations}
     reports = [_group(group, by_name.get(f"{name}.{group.seam}.{group.operation}"), until) for group in groups]
     reports.sort(key=lambda report: (report.group.known is not None, -report.group.count, report.group.fingerprint))
-    slices = [one for each in counted.values() for one in each.slices]
-    plans = {one.place.plan: one.at_s for one in sorted(slices, key=lambda one: -one.at_s) if one.place.plan}
+    wholes = sorted((one for each in counted.values() for one in each.wholes), key=lambda one: one.at_s)
     return PhaseReport(
         name=name,
         verdict=verdict,
         operations=tuple(operations),
         divergences=tuple(reports),
         rules=_rules(load_known(name) if name in PHASES else [], reports, now_s),
-        moments=moments(slices),
-        digests=tuple(sorted(plans, key=lambda plan: plans[plan])),
+        moments=moments([one for each in counted.values() for one in each.minutes]),
+        digests=tuple(dict.fromkeys(one.place.plan for one in wholes if one.place.plan)),
     )
 
 
@@ -159,16 +162,16 @@ def _rules(known: Sequence[KnownDivergence], groups: Iterable[GroupReport], now_
         if one.id not in first or one.expires < first[one.id].expires:
             first[one.id] = one
     found = []
-    for id in (*first, *(id for id in hits if id not in first)):
-        share, told = max(shares.get(id, {}).values(), default=0.0), first.get(id)
+    for name in (*first, *(name for name in hits if name not in first)):
+        share, told = max(shares.get(name, {}).values(), default=0.0), first.get(name)
         too_much = share > TOO_MUCH_IGNORED
         if told is None:
-            found.append(RuleReport(id, "", "", "", None, hits[id], share, too_much, None, is_gone=True))
+            found.append(RuleReport(name, "", "", "", None, hits[name], share, too_much, None, is_gone=True))
         else:
             days_left = (told.expires - today).days
             found.append(
                 RuleReport(
-                    id, told.klass.value, told.owner, told.reason, told.expires, hits.get(id, 0), share, too_much, days_left
+                    name, told.klass.value, told.owner, told.reason, told.expires, hits.get(name, 0), share, too_much, days_left
                 )
             )  # fmt: skip
     return tuple(sorted(found, key=lambda rule: (-rule.hits, rule.id)))

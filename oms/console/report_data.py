@@ -46,6 +46,12 @@ class LatencyReport:
     unmeasured: int
 
     @property
+    def cuts_p99(self) -> bool:
+        """True if what is missing is more than one in a hundred: p99 is too good then."""
+        measured = min((side.count for side in (self.legacy, self.unified) if side), default=0)
+        return self.unmeasured * 100 > measured
+
+    @property
     def ratios(self) -> tuple[float, float] | None:
         """How long unified takes for one of legacy, at the median and at p99; None unless both ran."""
         if self.legacy is None or self.unified is None:
@@ -172,6 +178,11 @@ class RuleReport:
     takes_too_much: bool
     days_left: int | None
     is_gone: bool = False
+
+    @property
+    def is_told(self) -> bool:
+        """True if there is something to say of it."""
+        return bool(self.hits or self.warning)
 
     @property
     def warning(self) -> str:

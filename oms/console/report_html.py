@@ -41,7 +41,7 @@ def render_html(data: ReportData) -> str:
         "percent": percent,
         "described": described,
         "number": "{:,}".format,
-        "ratio": "×{:.2f}".format,
+        "ratio": "x{:.2f}".format,
         "words": lambda name: name.replace("_", " "),
     }
     marks = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from oms.console.numbers import described, duration, percent, utc
-from oms.console.report_data import GroupReport, OperationReport, PhaseReport, ReportData
+from oms.console.report_data import GroupReport, OperationReport, PhaseReport, ReportData, RuleReport
 from oms.console.report_text import noise_words, verdict_words
 from oms.domain.readiness import Readiness
 
@@ -58,16 +58,13 @@ def _phase(phase: PhaseReport) -> Iterator[str]:
     unexplained = [report for report in phase.divergences if report.group.known is None]
     if unexplained:
         yield from _folded(f"{len(unexplained)} unexplained divergences", _divergences(unexplained))
-    if rules := [rule for rule in phase.rules if rule.hits or rule.warning]:
+    if rules := [rule for rule in phase.rules if rule.is_told]:
         yield from _folded(
             f"{len(rules)} known divergences with hits or a warning",
             [
                 "| rule | hits | most of | owner | expires | |",
                 "| --- | ---: | ---: | --- | --- | --- |",
-                *(
-                    f"| {_text(rule.id)} | {rule.hits:,} | {percent(rule.share)} | {_text(rule.owner)} | {rule.expires or '-'} | {rule.warning} |"
-                    for rule in rules
-                ),
+                *map(_rule, rules),
             ],
         )
     if latencies := list(_latencies(phase)):
@@ -82,6 +79,13 @@ def _operation(operation: OperationReport) -> str:
     return (
         f"| {_code(f'{operation.seam}.{operation.operation}')} | {_MARKS[verdict.readiness]} {verdict.readiness.value} | {it.compared:,} "
         f"| {it.mismatched:,} | {it.ignored:,} | {_text(verdict_words(operation))} |"
+    )
+
+
+def _rule(rule: RuleReport) -> str:
+    share = percent(rule.share) if rule.hits else "-"
+    return (
+        f"| {_text(rule.id)} | {rule.hits:,} | {share} | {_text(rule.owner)} | {rule.expires or '-'} | {rule.warning} |"
     )
 
 
@@ -102,7 +106,9 @@ def _latencies(phase: PhaseReport) -> Iterator[str]:
     for operation in phase.operations:
         for row in operation.latencies:
             if row.legacy and row.unified and row.ratios:
-                legacy, unified = (f"{duration(side.p50_ns)}, {duration(side.p99_ns)}" for side in (row.legacy, row.unified))
+                legacy, unified = (
+                    f"{duration(side.p50_ns)}, {duration(side.p99_ns)}" for side in (row.legacy, row.unified)
+                )
                 ratios = f"x{row.ratios[0]:.2f}, x{row.ratios[1]:.2f}"
                 yield f"| {_code(f'{operation.seam}.{operation.operation}')} | {row.stage} | {legacy} | {unified} | {ratios} |"
 

@@ -15,26 +15,28 @@ from oms.domain.stage import Side, Stage
 _EVENTS = ("rescued", "unscoped", "delayed", "beside_failed", "beside_cut")
 _NOISE = "noise"
 _LATE_S = 900.0
-_LEAST_S = 60.0
+_MINUTE_S = 60.0
 
 
 class Counted:
-    """The slices of one operation, by version.
+    """What was counted of one operation, by version.
 
     Attributes:
+        wholes: One slice a place, with durations.
+        minutes: The same minute by minute, without.
         version: The one that was counted last, and of two that were, the one that began later.
     """
 
-    def __init__(self, name: str, slices: Sequence[Slice]) -> None:
+    def __init__(self, name: str, wholes: Sequence[Slice], minutes: Sequence[Slice]) -> None:
         self.name = name
-        self.slices = slices
-        self.place = slices[0].place
-        self.by_version: dict[str, list[Slice]] = {}
-        for one in slices:
-            self.by_version.setdefault(one.place.version, []).append(one)
-        spans = {version: (max(map(_at, rows)), min(map(_at, rows))) for version, rows in self.by_version.items()}
-        self.newest_first = sorted(spans, key=lambda version: spans[version], reverse=True)
-        self.version = self.newest_first[0]
+        self.place = wholes[0].place
+        self.wholes, self.minutes = wholes, minutes
+        self._spans: dict[str, tuple[float, float]] = {}
+        for one in (*wholes, *minutes):
+            first, last = self._spans.get(one.place.version, (one.at_s, one.at_s))
+            self._spans[one.place.version] = min(first, one.at_s), max(last, one.at_s)
+        by_end = sorted(self._spans, key=lambda version: self._spans[version][::-1], reverse=True)
+        self.version, self.older = by_end[0], by_end[1:]
 
     @property
     def phase(self) -> str:
@@ -44,20 +46,36 @@ class Counted:
     @property
     def began_at_s(self) -> float:
         """When the first call was counted with the version that is judged, Unix time in seconds."""
-        return min(map(_at, self.by_version[self.version]))
+        return self._spans[self.version][0]
+
+    def of(self, version: str) -> list[Slice]:
+        """Return the wholes of *version*."""
+        return [one for one in self.wholes if one.place.version == version]
 
     def evidence(self, version: str) -> Evidence:
         """Return what was counted with *version*; it began when something was first compared."""
-        rows = self.by_version[version]
-        began = [one.at_s for one in rows if one.counts.get("shadowed")] or [one.at_s for one in rows]
-        return Evidence.of(summed(rows), first_at_s=min(began))
+        compared = [one.at_s for one in self.minutes if one.place.version == version and one.counts.get("shadowed")]
+        return Evidence.of(summed(self.of(version)), first_at_s=min(compared, default=self._spans[version][0]))
+
+    def report(self, version: str) -> VersionReport:
+        """Return what is told of *version* once it is not judged any more."""
+        first, last = self._spans[version]
+        return VersionReport(version, self.evidence(version), first, last + _MINUTE_S)
+
+    def per_s(self, now_s: float) -> float | None:
+        """Return how many comparisons a second came in of late that are evidence: in the last quarter of an hour."""
+        mine = [one for one in self.minutes if one.place.version == self.version]
+        late = Evidence.of(summed(one for one in mine if one.at_s >= now_s - _LATE_S)).trials
+        span_s = min(_LATE_S, max(_MINUTE_S, now_s - min((one.at_s for one in mine), default=now_s)))
+        return late / span_s if late else None
 
 
-def operation_report(counted: Counted, demand: Demand, *, now_s: float, diverging: Mapping[str, int]) -> OperationReport:
+def operation_report(
+    counted: Counted, demand: Demand, *, now_s: float, diverging: Mapping[str, int]
+) -> OperationReport:
     """Return the report on one operation, with the verdict on its newest version at *now_s*, Unix time in seconds."""
-    rows, evidence = counted.by_version[counted.version], counted.evidence(counted.version)
+    rows, evidence, per_s = counted.of(counted.version), counted.evidence(counted.version), counted.per_s(now_s)
     counts = summed(rows)
-    per_s = _per_s(rows, evidence, now_s)
     stages: dict[str, int] = {}
     for one in rows:
         if calls := one.counts.get("calls", 0):
@@ -77,7 +95,7 @@ def operation_report(counted: Counted, demand: Demand, *, now_s: float, divergin
             {name.removeprefix(f"{_NOISE}."): count for name, count in counts.items() if name.startswith(f"{_NOISE}.")},
         ),
         latencies=_latencies(rows),
-        older=tuple(_older(counted, version) for version in counted.newest_first[1:]),
+        older=tuple(counted.report(version) for version in counted.older),
     )
 
 
@@ -93,23 +111,6 @@ def summed(slices: Iterable[Slice]) -> dict[str, int]:
 def rank(stage: str) -> int:
     """Return where *stage* stands in its order; one that only a newer version knows stands last."""
     return Stage(stage).rank if stage in tuple(Stage) else len(Stage)
-
-
-def _at(one: Slice) -> float:
-    return one.at_s
-
-
-def _older(counted: Counted, version: str) -> VersionReport:
-    rows = counted.by_version[version]
-    return VersionReport(version, counted.evidence(version), min(map(_at, rows)), max(map(_at, rows)) + 60.0)
-
-
-def _per_s(rows: Iterable[Slice], evidence: Evidence, now_s: float) -> float | None:
-    """Return how many comparisons a second came in of late that are evidence: in the last quarter of an hour."""
-    late = Evidence.of(summed(one for one in rows if one.at_s >= now_s - _LATE_S))
-    if not late.trials or evidence.first_at_s is None:
-        return None
-    return late.trials / min(_LATE_S, max(_LEAST_S, now_s - evidence.first_at_s))
 
 
 def _latencies(rows: Iterable[Slice]) -> tuple[LatencyReport, ...]:

@@ -85,11 +85,18 @@ def _operation(operation: OperationReport) -> Iterator[str]:
     yield from _counts("of these", operation.events)
     if operation.errors.legacy or operation.errors.unified or operation.errors.both:
         errors = operation.errors
-        raised = {"legacy alone": errors.legacy, "unified alone": errors.unified, "both": errors.both, "neither": errors.neither}
+        raised = {
+            "legacy alone": errors.legacy,
+            "unified alone": errors.unified,
+            "both": errors.both,
+            "neither": errors.neither,
+        }
         yield from _counts("raised:", raised)  # fmt: skip
     if operation.noise.reads:
         differed = sum(operation.noise.paths.values())
-        yield from wrapped(f"noise: {operation.noise.reads:,} reads done twice by legacy, {differed:,} differences", _INDENT)
+        yield from wrapped(
+            f"noise: {operation.noise.reads:,} reads done twice by legacy, {differed:,} differences", _INDENT
+        )
     for note in verdict.notes:
         yield from wrapped(f"note: {note}", _INDENT)
     for older in operation.older:
@@ -106,7 +113,8 @@ def verdict_words(operation: OperationReport) -> str:
     clauses = verdict.diverging if verdict.readiness is Readiness.NO else verdict.missing
     what = f"; {', '.join(clauses)}" if clauses else ""
     demand = verdict.demand
-    return f"{bound_text(verdict.bound, demand.confidence)} of {verdict.evidence.trials:,}, limit {demand.limit:g}{what}"
+    proved = bound_text(verdict.bound, demand.confidence)
+    return f"{proved} by {verdict.evidence.trials:,} comparisons, limit {demand.limit:g}{what}"
 
 
 def _counts(title: str, counts: Mapping[str, int]) -> Iterator[str]:
@@ -124,9 +132,7 @@ def _latencies(operation: OperationReport) -> Iterator[str]:
 
 def _unmeasured(row: LatencyReport) -> str:
     return (
-        f"{row.unmeasured:,} more were dropped or timed out: the slow end is missing from these"
-        if row.unmeasured
-        else ""
+        f"{row.unmeasured:,} more were dropped or timed out: the slow end is missing from these" if row.cuts_p99 else ""
     )
 
 
@@ -144,7 +150,7 @@ def _group(report: GroupReport) -> Iterator[str]:
     often = f"{group.count:,} times ({percent(report.share)} of the compared), at {', '.join(group.stages)}"
     when = f"first {utc(group.first_seen)}, last {utc(group.last_seen)}{', still happening' if report.still_happening else ''}"
     yield from wrapped(f"{often}; {when}", _INDENT)
-    if report.noise is not None:
+    if report.noise is not None and (group.known is None or report.noise[0]):
         yield from wrapped(f"noise: {noise_words(report)}", _INDENT)
     if group.known is None:
         for _, sample in group.samples[:_SAMPLES]:
@@ -160,18 +166,19 @@ def noise_words(report: GroupReport) -> str:
 
 
 def _rules(rules: tuple[RuleReport, ...]) -> Iterator[str]:
-    shown = [rule for rule in rules if rule.hits or rule.warning]
+    shown = [rule for rule in rules if rule.is_told]
     if not rules:
         return
     yield ""
-    yield f"{'rule':<10}{'hits':>9}{'most of':>10}  {'class':<9}{'expires':<12}{'owner':<22}"
+    if shown:
+        yield f"{'rule':<10}{'hits':>9}{'most of':>10}  {'class':<9}{'expires':<12}{'owner':<22}"
     for rule in shown:
         share = percent(rule.share) if rule.hits else "-"
         warning = f"! {rule.warning}" if rule.warning else ""
         yield f"{cut(rule.id, 9):<10}{rule.hits:>9,}{share:>10}  {rule.klass:<9}{rule.expires or '-'!s:<12}{cut(rule.owner, 21):<22}{warning}"
         yield from wrapped(rule.reason, _INDENT)
     if unused := [rule.id for rule in rules if rule not in shown]:
-        yield from wrapped(f"without a hit: {', '.join(unused)}", _INDENT)
+        yield from wrapped(f"rules without a hit: {', '.join(unused)}", _INDENT, first="")
 
 
 def _moves(data: ReportData) -> Iterator[str]:
