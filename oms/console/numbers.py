@@ -22,6 +22,11 @@ def duration(ns: int) -> str:
     return f"{value:.{0 if size == 1 or value >= 99.95 else 1 if value >= 9.995 else 2}f} {unit}"
 
 
+def ratio(value: float) -> str:
+    """Return how many times as long: ``x0.75``, ``x12``."""
+    return f"x{value:.2f}" if value < 9.995 else f"x{value:,.0f}"
+
+
 def percent(share: float) -> str:
     """Return a share of 1 as a percentage; what is above 0 never reads 0, what is below 1 never reads 100."""
     if 0 < share < 0.0001:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from oms.console.numbers import bound_text, described, duration, percent, utc
+from oms.console.numbers import bound_text, described, duration, percent, ratio, utc
 from oms.console.report_data import LatencyReport, OperationReport, PhaseReport, ReportData
 from oms.console.report_text import noise_words, verdict_words
 from oms.domain.errors import CouldNot
@@ -41,7 +41,7 @@ def render_html(data: ReportData) -> str:
         "percent": percent,
         "described": described,
         "number": "{:,}".format,
-        "ratio": "x{:.2f}".format,
+        "ratio": ratio,
         "words": lambda name: name.replace("_", " "),
     }
     marks = {

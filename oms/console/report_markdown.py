@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from oms.console.numbers import described, duration, percent, utc
+from oms.console.numbers import described, duration, percent, ratio, utc
 from oms.console.report_data import GroupReport, OperationReport, PhaseReport, ReportData, RuleReport
 from oms.console.report_text import noise_words, verdict_words
 from oms.domain.readiness import Readiness
@@ -109,7 +109,7 @@ def _latencies(phase: PhaseReport) -> Iterator[str]:
                 legacy, unified = (
                     f"{duration(side.p50_ns)}, {duration(side.p99_ns)}" for side in (row.legacy, row.unified)
                 )
-                ratios = f"x{row.ratios[0]:.2f}, x{row.ratios[1]:.2f}"
+                ratios = ", ".join(map(ratio, row.ratios))
                 yield f"| {_code(f'{operation.seam}.{operation.operation}')} | {row.stage} | {legacy} | {unified} | {ratios} |"
 
 

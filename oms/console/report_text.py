@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from oms.console.lines import cut, painted, wrapped
-from oms.console.numbers import bound_text, described, duration, percent, utc
+from oms.console.lines import WIDTH, cut, painted, wrapped
+from oms.console.numbers import bound_text, described, duration, percent, ratio, utc
 from oms.console.report_data import (
     GroupReport,
     LatencyReport,
@@ -124,7 +124,7 @@ def _counts(title: str, counts: Mapping[str, int]) -> Iterator[str]:
 
 def _latencies(operation: OperationReport) -> Iterator[str]:
     for row in operation.latencies:
-        ratios = f"x{row.ratios[0]:.2f}, x{row.ratios[1]:.2f}" if row.ratios else ""
+        ratios = ", ".join(map(ratio, row.ratios or ()))
         name = cut(f"{operation.seam}.{operation.operation} {row.stage}", 33)
         yield f"{name:<34}{_quantiles(row.legacy):<27}{_quantiles(row.unified):<27}{ratios:>12}"
         yield from wrapped(_unmeasured(row), _INDENT)
@@ -171,11 +171,13 @@ def _rules(rules: tuple[RuleReport, ...]) -> Iterator[str]:
         return
     yield ""
     if shown:
-        yield f"{'rule':<10}{'hits':>9}{'most of':>10}  {'class':<9}{'expires':<12}{'owner':<22}"
+        yield f"{'rule':<10}{'hits':>9}{'most of':>10}  {'class':<9}{'expires':<12}owner"
     for rule in shown:
         share = percent(rule.share) if rule.hits else "-"
-        warning = f"! {rule.warning}" if rule.warning else ""
-        yield f"{cut(rule.id, 9):<10}{rule.hits:>9,}{share:>10}  {rule.klass:<9}{rule.expires or '-'!s:<12}{cut(rule.owner, 21):<22}{warning}"
+        yield f"{cut(rule.id, 9):<10}{rule.hits:>9,}{share:>10}  {rule.klass:<9}{rule.expires or '-'!s:<12}{rule.owner}"[
+            :WIDTH
+        ]
+        yield from wrapped(f"! {rule.warning}" if rule.warning else "", _INDENT)
         yield from wrapped(rule.reason, _INDENT)
     if unused := [rule.id for rule in rules if rule not in shown]:
         yield from wrapped(f"rules without a hit: {', '.join(unused)}", _INDENT, first="")

@@ -40,8 +40,10 @@ COUNTS = {
     SET: {"calls": 4_000, "shadowed": 4_000, "matched": 4_000},
     DELETE: {"calls": 1_000, "shadowed": 1_000, "matched": 800, "ignored": 200},
     OFF: {"calls": 10, "unshadowed": 10},
-    OLD: {"calls": 50, "shadowed": 50, "matched": 30, "mismatched": 20},
 }  # fmt: skip
+
+OLD_COUNTS = {"calls": 50, "shadowed": 50, "matched": 30, "mismatched": 20}
+"""Ten minutes before, with another version of the sources."""
 
 SAMPLE = {
     "path": "properties.*.range", "control": "legacy",
@@ -107,14 +109,18 @@ def night() -> list[Batch]:
 
 @pytest.fixture
 def journal_path(tmp_path: Path) -> Path:
-    """A journal of one night: two stages, three causes, one trip, one process that was killed, one loss."""
+    """A journal of one night: two versions, two stages, three causes, one trip, one process that was killed, one loss."""
     path = tmp_path / "journal.db"
-    batches = [*night(), Batch(lost_divergences=7)]
-    journal = Journal(
-        path, lambda: batches.pop(0) if batches else Batch(), clock=lambda: NIGHT + 600, hash_key=b"k" * 32
-    )
-    journal.flush()
-    journal.flush()
+    batches = [
+        Batch([Tally(OLD, name, count) for name, count in OLD_COUNTS.items()]),
+        *night(),
+        Batch(lost_divergences=7),
+    ]
+    clock = [NIGHT]
+    journal = Journal(path, lambda: batches.pop(0) if batches else Batch(), clock=lambda: clock[0], hash_key=b"k" * 32)
+    for at in (NIGHT, NIGHT + 600, NIGHT + 600):
+        clock[0] = at
+        journal.flush()
     journal.stop(5.0)
     for at, source, target, who, why in (
         (0, "off", "dualwrite", "ann", "start of the night"),
