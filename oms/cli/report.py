@@ -39,16 +39,17 @@ def add(commands: Any, folders: argparse.ArgumentParser) -> None:
         help="what the shadow found, and whether it is enough",
         epilog=_EXAMPLES,
         parents=[folders],
-        usage="oms report [PHASE] [--html FILE] [--markdown FILE|-] [--json] [--since TIME]"
-        " [--format text|json|html|markdown] [--out FILE]",
+        usage="oms report [PHASE] [--html F] [--markdown F] [--json] [--since T] [--format F] [--out F]",
     )
     parser.add_argument("phase", metavar="PHASE", nargs="?", type=phase_name, help="only this one")
-    parser.add_argument("--html", metavar="FILE", help="write a page, - for stdout")
-    parser.add_argument("--markdown", metavar="FILE", help="write Markdown for a pull request, - for stdout")
+    parser.add_argument("--html", metavar="F", help="file to write a page to, - for stdout")
+    parser.add_argument("--markdown", metavar="F", help="file to write Markdown for a pull request to, - for stdout")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--since", metavar="TIME", type=_time, help="leave out what is older: 2026-03-02T03:00Z")
-    parser.add_argument("--format", metavar="FORMAT", choices=_FORMATS, default="text", help="of --out or stdout")
-    parser.add_argument("--out", metavar="FILE", help="where to write it in that format (default: stdout)")
+    parser.add_argument("--since", metavar="T", type=_time, help="a time; leave out what is older: 2026-03-02T03:00Z")
+    parser.add_argument(
+        "--format", metavar="F", choices=_FORMATS, default="text", help=f"of --out or stdout: {', '.join(_FORMATS)}"
+    )
+    parser.add_argument("--out", metavar="F", help="file to write it to in that format (default: stdout)")
     parser.set_defaults(run=_report, parser=parser)
 
 

@@ -7,18 +7,18 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from oms.console.report_data import (
     GroupReport,
+    Moment,
     Move,
     OperationReport,
     PhaseReport,
     ReportData,
     RuleReport,
 )
-from oms.console.report_operation import Counted, operation_report
-from oms.console.timeline import moments
+from oms.console.report_operation import Counted, count, operation_report
+from oms.console.timeline import COUNTED, moments
 from oms.domain.evidence import Evidence
 from oms.domain.known import KnownDivergence
 from oms.domain.readiness import TOO_MUCH_IGNORED, Demand, judge, phase_verdict
-from oms.domain.record import Slice
 from oms.journal.reader import DivergenceGroup, JournalReader, Window
 from oms.seams import PHASES
 from oms.seams.known import load_known
@@ -55,22 +55,17 @@ def build_report(
         BadInput: if a file of known divergences is not usable.
     """
     window = Window(since)
-    wholes = reader.slices(phase, since_s=since or 0.0, by_minute=False)
-    minutes = reader.slices(phase, since_s=since or 0.0)
     groups = [group for group in reader.divergences(window) if phase in (None, group.phase)]
     first, until = reader.span() or (None, None)
-    names = {one.place.phase for one in wholes} | {group.phase for group in groups}
-    by_operation: dict[str, tuple[list[Slice], list[Slice]]] = {}
-    for place, slices in enumerate((wholes, minutes)):
-        for one in slices:
-            name = f"{one.place.phase}.{one.place.seam}.{one.place.operation}"
-            by_operation.setdefault(name, ([], []))[place].append(one)
-    counted = {name: Counted(name, *both) for name, both in by_operation.items()}
+    counted = count(reader, phase, since=since, now_s=made_at)
+    minutes = reader.by_minute(COUNTED, window)
+    names = {one.phase for one in counted.values()} | {group.phase for group in groups}
     phases = [
         _phase(
             name,
             {key: one for key, one in counted.items() if one.phase == name},
             [group for group in groups if group.phase == name],
+            moments([row[1:] for row in minutes if row[0] == name]),
             bound=bound.get(name, ()),
             demand=demands(name),
             now_s=made_at,
@@ -97,6 +92,7 @@ def _phase(
     name: str,
     counted: Mapping[str, Counted],
     groups: Sequence[DivergenceGroup],
+    over_time: tuple[Moment, ...],
     *,
     bound: Collection[str],
     demand: Demand,
@@ -120,7 +116,7 @@ def _phase(
         operations=tuple(operations),
         divergences=tuple(reports),
         rules=_rules(load_known(name) if name in PHASES else [], reports, now_s),
-        moments=moments([one for each in counted.values() for one in each.minutes]),
+        moments=over_time,
         digests=tuple(dict.fromkeys(one.place.plan for one in wholes if one.place.plan)),
     )
 

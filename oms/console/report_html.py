@@ -10,8 +10,8 @@ from oms.domain.readiness import Readiness
 from oms.journal.reader import DivergenceGroup
 
 _TREND_COLUMNS = 40
-_DISTRIBUTIONS = 12
-"""Charts of durations for each phase; the table has every operation."""
+_DISTRIBUTIONS = 24
+"""Charts of durations, shared by the phases; the table has every operation."""
 
 
 def render_html(data: ReportData) -> str:
@@ -58,7 +58,10 @@ def render_html(data: ReportData) -> str:
             phase.name: timeline_chart(phase.moments, moves[phase.name]) for phase in data.phases if phase.moments
         },
         distributions={
-            phase.name: [(one, stage, latency_chart(stage)) for one, stage in charted(phase)] for phase in data.phases
+            phase.name: [
+                (one, stage, latency_chart(stage)) for one, stage in charted(phase, _DISTRIBUTIONS // len(data.phases))
+            ]
+            for phase in data.phases
         },
         trend=trend,
         verdict_words=verdict_words,
@@ -67,8 +70,8 @@ def render_html(data: ReportData) -> str:
     )
 
 
-def charted(phase: PhaseReport) -> list[tuple[OperationReport, LatencyReport]]:
-    """Return the operations and stages whose durations are drawn: those that both sides ran most often."""
+def charted(phase: PhaseReport, most: int) -> list[tuple[OperationReport, LatencyReport]]:
+    """Return the operations and stages whose durations are drawn, at most *most*: those that both sides ran most often."""
     both = [
         (operation, latency)
         for operation in phase.operations
@@ -76,7 +79,7 @@ def charted(phase: PhaseReport) -> list[tuple[OperationReport, LatencyReport]]:
         if latency.legacy and latency.unified
     ]
     both.sort(key=lambda pair: -min(side.count for side in (pair[1].legacy, pair[1].unified) if side))
-    return both[:_DISTRIBUTIONS]
+    return both[:most]
 
 
 def trend(group: DivergenceGroup) -> list[int]:

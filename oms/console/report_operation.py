@@ -9,13 +9,17 @@ from oms.domain.evidence import Evidence
 from oms.domain.histogram import merged, quantile_ns
 from oms.domain.observation import Outcome
 from oms.domain.readiness import Demand, judge
-from oms.domain.record import Slice
+from oms.domain.record import Place, Slice
 from oms.domain.stage import Side, Stage
+from oms.journal.reader import JournalReader, Window
 
 _EVENTS = ("rescued", "unscoped", "delayed", "beside_failed", "beside_cut")
 _NOISE = "noise"
 _LATE_S = 900.0
 _MINUTE_S = 60.0
+
+Spans = Mapping[Place, tuple[float, float]]
+"""By place, when the first and the last minute with something began, Unix times in seconds."""
 
 
 class Counted:
@@ -23,20 +27,22 @@ class Counted:
 
     Attributes:
         wholes: One slice a place, with durations.
-        minutes: The same minute by minute, without.
+        late: The same of the last quarter of an hour.
         version: The one that was counted last, and of two that were, the one that began later.
     """
 
-    def __init__(self, name: str, wholes: Sequence[Slice], minutes: Sequence[Slice]) -> None:
-        self.name = name
+    def __init__(self, wholes: Sequence[Slice], late: Sequence[Slice], spans: Spans, compared: Spans) -> None:
         self.place = wholes[0].place
-        self.wholes, self.minutes = wholes, minutes
-        self._spans: dict[str, tuple[float, float]] = {}
-        for one in (*wholes, *minutes):
-            first, last = self._spans.get(one.place.version, (one.at_s, one.at_s))
-            self._spans[one.place.version] = min(first, one.at_s), max(last, one.at_s)
+        self.wholes, self.late = wholes, late
+        begun = {one.place.version: (one.at_s, one.at_s) for one in wholes}
+        self._spans, self._compared = {**begun, **_by_version(wholes, spans)}, _by_version(wholes, compared)
         by_end = sorted(self._spans, key=lambda version: self._spans[version][::-1], reverse=True)
         self.version, self.older = by_end[0], by_end[1:]
+
+    @property
+    def name(self) -> str:
+        """``cache.types.get``."""
+        return name_of(self.place)
 
     @property
     def phase(self) -> str:
@@ -53,9 +59,9 @@ class Counted:
         return [one for one in self.wholes if one.place.version == version]
 
     def evidence(self, version: str) -> Evidence:
-        """Return what was counted with *version*; it began when something was first compared."""
-        compared = [one.at_s for one in self.minutes if one.place.version == version and one.counts.get("shadowed")]
-        return Evidence.of(summed(self.of(version)), first_at_s=min(compared, default=self._spans[version][0]))
+        """Return what was counted with *version*; it began when something was first to be compared."""
+        began, _ = self._compared.get(version, self._spans[version])
+        return Evidence.of(summed(self.of(version)), first_at_s=began)
 
     def report(self, version: str) -> VersionReport:
         """Return what is told of *version* once it is not judged any more."""
@@ -64,10 +70,36 @@ class Counted:
 
     def per_s(self, now_s: float) -> float | None:
         """Return how many comparisons a second came in of late that are evidence: in the last quarter of an hour."""
-        mine = [one for one in self.minutes if one.place.version == self.version]
-        late = Evidence.of(summed(one for one in mine if one.at_s >= now_s - _LATE_S)).trials
-        span_s = min(_LATE_S, max(_MINUTE_S, now_s - min((one.at_s for one in mine), default=now_s)))
-        return late / span_s if late else None
+        late = Evidence.of(summed(one for one in self.late if one.place.version == self.version)).trials
+        return late / min(_LATE_S, max(_MINUTE_S, now_s - self.began_at_s)) if late else None
+
+
+def count(reader: JournalReader, phase: str | None, *, since: float | None, now_s: float) -> dict[str, Counted]:
+    """Return by full name what was counted of each operation of *phase*, or of all, since *since* (Unix time in seconds)."""
+    window = Window(since)
+    spans, compared = reader.spans("calls", window), reader.spans("shadowed", window)
+    late: dict[str, list[Slice]] = {}
+    for one in reader.slices(phase, since_s=max(since or 0.0, now_s - _LATE_S), by_minute=False):
+        late.setdefault(name_of(one.place), []).append(one)
+    wholes: dict[str, list[Slice]] = {}
+    for one in reader.slices(phase, since_s=since or 0.0, by_minute=False):
+        wholes.setdefault(name_of(one.place), []).append(one)
+    return {name: Counted(rows, late.get(name, ()), spans, compared) for name, rows in wholes.items()}
+
+
+def name_of(place: Place) -> str:
+    """Return the full name of the operation at *place*: ``cache.types.get``."""
+    return f"{place.phase}.{place.seam}.{place.operation}"
+
+
+def _by_version(wholes: Iterable[Slice], spans: Spans) -> dict[str, tuple[float, float]]:
+    found: dict[str, tuple[float, float]] = {}
+    for one in wholes:
+        if one.place in spans:
+            first, last = spans[one.place]
+            known = found.get(one.place.version, (first, last))
+            found[one.place.version] = min(first, known[0]), max(last, known[1])
+    return found
 
 
 def operation_report(
