@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 import pygal
@@ -13,6 +14,9 @@ from oms.console.numbers import duration, utc
 from oms.console.report_data import LatencyReport, Moment, Move, Percentiles
 from oms.console.timeline import NOT_COMPARED, OUTCOMES
 from oms.domain.histogram import upper_ns
+
+# pygal leaves a finder for its plugins behind, of which Python 3.11 warns at each import that fails. We have none of these.
+sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
 
 _DROPPED_TAGS = ("style", "script", "desc")
 _SMALL = (400, 150)

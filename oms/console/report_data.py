@@ -11,6 +11,7 @@ from oms.domain.known import SOON_DAYS
 from oms.domain.readiness import OperationVerdict, PhaseVerdict, Readiness
 from oms.domain.record import Repair
 from oms.journal.reader import DivergenceGroup, Gap, ProcessEntry
+from oms.rollout.wording import age_text
 
 SCHEMA = 1
 """Version of the report as JSON."""
@@ -255,10 +256,16 @@ class PhaseReport:
         compared, mismatched = sum(one.compared for one in evidence), sum(one.mismatched for one in evidence)
         unexplained = sum(1 for one in self.divergences if one.group.known is None)
         groups = f" ({unexplained:,} unexplained {'group' if unexplained == 1 else 'groups'})" if unexplained else ""
+        wait_s = self.verdict.wait_s
+        due = (
+            f"; ready in {age_text(wait_s)} at the present rate"
+            if wait_s and self.readiness is Readiness.NOT_YET
+            else ""
+        )
         never = f", {len(self.never_seen)} never seen" if self.never_seen else ""
         return (
             f"{ready} of {total} operations ready{never}; {mismatched:,} of {compared:,} compared calls mismatched{groups},"
-            f" {sum(one.seen for one in evidence):,} seen"
+            f" {sum(one.seen for one in evidence):,} seen{due}"
         )
 
 

@@ -113,8 +113,9 @@ def verdict_words(operation: OperationReport) -> str:
     clauses = verdict.diverging if verdict.readiness is Readiness.NO else verdict.missing
     what = f"; {', '.join(clauses)}" if clauses else ""
     demand = verdict.demand
+    plural = "comparison" if verdict.evidence.trials == 1 else "comparisons"
     proved = bound_text(verdict.bound, demand.confidence)
-    return f"{proved} by {verdict.evidence.trials:,} comparisons, limit {demand.limit:g}{what}"
+    return f"{proved} by {verdict.evidence.trials:,} {plural}, limit {demand.limit:g}{what}"
 
 
 def _counts(title: str, counts: Mapping[str, int]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -176,6 +177,11 @@ def test_contrast(text, paper, scheme):
     high, low = sorted((luminance(colours[text]), luminance(colours[paper])), reverse=True)
 
     assert (high + 0.05) / (low + 0.05) >= 4.5
+
+
+def test_charts_leave_the_imports_alone():
+    """The library that draws puts a finder of its own into every later import; it is gone."""
+    assert [] == [finder for finder in sys.meta_path if "pygal" in type(finder).__module__]
 
 
 def test_latency_chart(data):
