@@ -75,6 +75,31 @@ def test_present_rate(cache: PhaseReport) -> None:
     assert "31,575 more clean ones, ~16 min" in operation.verdict.missing
 
 
+def test_present_rate_is_of_the_judged_version(get: OperationReport) -> None:
+    """What came in a moment ago with other sources makes nothing ready sooner."""
+    assert get.per_s is not None
+    assert 31_400 / 120 == pytest.approx(get.per_s)
+
+
+def test_age_begins_with_the_first_comparison(tmp_path) -> None:
+    """Calls while nobody was compared are no evidence, so they are no age of it."""
+    off, shadow = (Place("cache", "types", "get", stage) for stage in ("off", "shadow"))
+    batches = [
+        Batch([Tally(off, "calls", 9)]),
+        Batch([Tally(shadow, name, 9) for name in ("calls", "shadowed", "matched")]),
+    ]
+    clock = [NIGHT]
+    journal = Journal(tmp_path / "journal.db", lambda: batches.pop(0) if batches else Batch(), clock=lambda: clock[0])
+    journal.flush()
+    clock[0] += 600
+    journal.flush()
+    journal.stop(5)
+    with JournalReader(tmp_path / "journal.db") as reader:
+        report = build_report(reader, demands=lambda _: Demand(), bound={}, made_at=NIGHT + 700, command="")
+
+    assert NIGHT + 600 == report.phases[0].operations[0].evidence.first_at_s
+
+
 def test_rate_of_long_ago_is_none(journal_path, data: ReportData) -> None:
     """A journal that nothing has come to for an hour promises no date."""
     with JournalReader(journal_path) as reader:

@@ -208,6 +208,8 @@ def test_timeline_chart(data):
     drawing = timeline_chart(phase.moments, data.moves)
 
     assert "Calls in each 1 min by outcome" in drawing
+    marks = [re.search(rf'class="series serie-{series} [^>]*>(.*?)</g>', drawing) for series in (5, 6)]
+    assert [4, 1] == [mark[1].count("<path") for mark in marks if mark]
     assert ["1", "2", "3", "4", "5"] == sorted(re.findall(r'class="label"[^>]*>(\d+)<', drawing))
 
 

@@ -54,6 +54,21 @@ def test_equal_answers_differ_nowhere(both: BothSides) -> None:
     assert [] == both.ask("get", key="n").differences(mend=Side.UNIFIED)
 
 
+def test_a_side_that_changes_its_arguments(both: BothSides) -> None:
+    """What a side does to its arguments is not seen by the other one, nor by the test."""
+
+    class Greedy(MapSide):
+        def set(self, key: str, value: Any, *, ttl: Any = None) -> None:
+            value.append("mine")
+            super().set(key, value, ttl=ttl)
+
+    both._sides.legacy.__class__ = Greedy
+    value: list[str] = []
+    both.call("set", key="n", value=value)
+
+    assert (["mine"], [], []) == (both._sides.legacy.values["n"], both._sides.unified.values["n"], value)
+
+
 def test_what_is_raised_is_compared(both: BothSides) -> None:
     """An exception of one side is a difference, named by its class."""
     sides = both._sides
