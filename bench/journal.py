@@ -13,14 +13,18 @@ from tempfile import TemporaryDirectory
 from bench.results import Line, within
 from oms.console.report import build_report
 from oms.console.report_html import render_html
+from oms.console.report_json import render_json
+from oms.console.report_markdown import render_markdown
 from oms.console.report_text import render_text
 from oms.domain.divergence import Divergence
 from oms.domain.histogram import bucket_of
+from oms.domain.readiness import Demand
 from oms.domain.record import Batch, Latency, Place, Tally
 from oms.domain.standing import PhaseStanding
 from oms.journal import Journal, JournalReader, ProcessFile, read_processes
 
 _COMPARISONS = 1_000_000
+_ROUNDS = 5
 _A_FLUSH = 5_000
 """Comparisons of one process in 250 ms at 20,000 calls a second."""
 
@@ -31,6 +35,13 @@ _PLACES = [Place("cache", seam, operation, stage) for seam, operation, stage in 
     ("types", "get", "shadow"), ("types", "set", "shadow"), ("types", "delete", "shadow"), ("types", "get", "live"),
     ("validation", "get", "shadow"), ("validation", "set", "shadow"), ("documents", "aget", "shadow"), ("documents", "aset", "shadow"),
 )]  # fmt: skip
+
+_MANY = [
+    Place(phase, "seam", f"operation{number}", "shadow", "0123456789ab", "fedcba987654")
+    for phase in ("config", "resilience", "cache", "security", "observability")
+    for number in range(50)
+]
+"""As many operations as all phases will ever have."""
 
 
 def measure() -> list[Line]:
@@ -56,13 +67,19 @@ def _journal(folder: Path) -> list[Line]:
     size, peer_size = (_megabytes(folder / name) for name in ("journal.db", "rows.db"))
     report = _fastest(lambda: _report(folder / "journal.db", render_text))
     page = _fastest(lambda: _report(folder / "journal.db", render_html))
+    note = _fastest(lambda: _report(folder / "journal.db", render_json))
+    short = _fastest(lambda: _report(folder / "journal.db", render_markdown))
+    wide, wide_cpu = _wide_page(folder / "wide.db")
     counts_only = f"one row each, counts only: {rowwise_report:.2f} s, ratio {rowwise_report / report:.0f}"
     rate, peer_rate = _COMPARISONS / taken, _COMPARISONS / rowwise
     return [
         Line("comparisons journalled a second", rate, "/s", peer=f"one row each: {peer_rate:,.0f} /s, ratio {rate / peer_rate:.1f}"),
         Line("one flush of 5,000 comparisons, 50 divergences", taken / flushes * 1e3, "ms", peer=f"of these {cpu / flushes * 1e3:.2f} ms CPU"),
         within("report over 1,000,000 comparisons, text", report, "s", 1.0, counts_only),
-        within("the same as an HTML page", page, "s", 1.0),
+        within("the same as an HTML page, with charts", page, "s", 2.0),
+        Line("the same as JSON", note, "s"),
+        Line("the same as Markdown", short, "s"),
+        within("HTML over 1,000,000 comparisons of 5 phases x 50 operations", wide, "s", 2.0, f"of these {wide_cpu:.2f} s CPU"),
         Line("size of that journal", size, "MB", peer=f"one row each: {peer_size:.0f} MB"),
     ]  # fmt: skip
 
@@ -96,7 +113,32 @@ def _divergence(cause: int, seen_at: float) -> Divergence:
 
 def _report(path: Path, render: Callable[..., str]) -> None:
     with JournalReader(path) as reader:
-        render(build_report(reader, made_at=time.time(), command="oms report"))
+        render(build_report(reader, demands=lambda _: Demand(), bound={}, made_at=time.time(), command="oms report"))
+
+
+def _wide_page(path: Path) -> tuple[float, float]:
+    """Return the seconds of the page over a million comparisons of 250 operations in two hours, and those of the CPU."""
+    minutes, calls = 120, _COMPARISONS // 120 // len(_MANY)
+    clock, batches, chance = [time.time() - minutes * 60.0], [], random.Random(11)
+    histograms = [
+        {bucket: 1 + chance.randrange(3) for bucket in range(first, first + 24)} for first in range(80, 96, 2)
+    ]
+    for number in range(minutes):
+        batch = Batch()
+        for place in _MANY:
+            counts = {"calls": calls, "shadowed": calls, "matched": calls, "errors.none": calls}
+            batch.tallies += [Tally(place, name, count) for name, count in counts.items()]
+            batch.latencies += [Latency(place, side, histograms[chance.randrange(8)]) for side in ("legacy", "unified")]
+        batch.divergences = [_divergence(chance.randrange(40), clock[0] + number * 60.0)]
+        batches.append(batch)
+    journal = Journal(path, lambda: batches.pop(0) if batches else Batch(), clock=lambda: clock[0])
+    for _ in range(minutes):
+        journal.flush()
+        clock[0] += 60.0
+    journal.stop(5.0)
+    cpu = time.process_time()
+    fastest = _fastest(lambda: _report(path, render_html))
+    return fastest, (time.process_time() - cpu) / _ROUNDS
 
 
 def _row_by_row(path: Path) -> tuple[float, float]:
@@ -144,9 +186,9 @@ def _repeat(action: Callable[[], object], times: int) -> None:
 
 
 def _fastest(action: Callable[[], object]) -> float:
-    """Return the seconds of the fastest of five."""
+    """Return the seconds of the fastest of several rounds."""
     taken = []
-    for _ in range(5):
+    for _ in range(_ROUNDS):
         began = time.perf_counter()
         action()
         taken.append(time.perf_counter() - began)

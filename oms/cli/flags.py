@@ -1,8 +1,9 @@
-"""``oms flags check``: whether flag files are fit to be served, and the policy to be gone by, before anybody does."""
+"""``oms flags check``: whether flag files are fit to be served, the policy to be gone by, and known divergences still hold."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ examples:
   oms flags check
   oms flags check flags --json
 
-exit code 2 if a file must not be served, or the policy is not fit or has expired
+exit code 2 if a file must not be served, or the policy is not fit or has expired; 3 if a known divergence has expired
 """
 
 
@@ -51,12 +52,17 @@ def _check(arguments: argparse.Namespace, out: Output) -> int:
         raise BadInput(str(folder), found="no folder", wanted="a folder with one flag file a phase")
     problems = [problem.message for problem in check_folder(folder, PHASES)]
     problems += _policy_problems(folder)
-    for problem in problems:
+    expired, warnings = _known_divergences(PHASES)
+    for problem in (*problems, *expired):
         out.line(problem)
+    for warning in warnings:
+        out.warn(warning)
     if not problems:
         out.line(f"{folder}: all {len(PHASES)} flag files are good")
-    out.result({"schema": 1, "folder": str(folder), "problems": problems})
-    return Exit.BAD_INPUT if problems else Exit.GOOD
+    out.result({"schema": 1, "folder": str(folder), "problems": [*problems, *expired], "warnings": warnings})
+    if problems:
+        return Exit.BAD_INPUT
+    return Exit.REFUSED if expired else Exit.GOOD
 
 
 def _policy_problems(folder: Path) -> list[str]:
@@ -68,3 +74,16 @@ def _policy_problems(folder: Path) -> list[str]:
 
     path = folder / FILE
     return check_policy(path, PHASES, today=dt.datetime.now(dt.UTC).date()) if path.exists() else []
+
+
+def _known_divergences(phases: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return a line for each id whose rules have expired, and one for each that will soon."""
+    from oms.seams.known import expiring_today, known_file
+
+    expired: list[str] = []
+    warnings: list[str] = []
+    for phase in phases:
+        for one in expiring_today(phase):
+            line = f"{known_file(phase)}: {one.words}, wanted a date to come; look at it again, then renew or delete it"
+            (expired if one.is_over else warnings).append(line)
+    return expired, warnings

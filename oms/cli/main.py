@@ -8,11 +8,11 @@ import sys
 from collections.abc import Sequence
 from itertools import pairwise
 
-from oms.cli import config, env, flags, guard, moves, orders, report, service, status
+from oms.cli import config, env, flags, guard, moves, orders, pin, report, service, status
 from oms.cli.exits import Exit
 from oms.cli.output import Output
 from oms.cli.parsing import Parser, unknown_arguments
-from oms.domain.errors import BadInput, CouldNot, FlipRefused, OmsError
+from oms.domain.errors import BadInput, CouldNot, FlipRefused, OmsError, PinRefused
 
 _ABOUT = """\
 Move the OMS from legacy to unified, one phase at a time, and back at once.
@@ -51,7 +51,7 @@ def parser() -> Parser:
     )
     top = Parser("oms", usage="oms COMMAND ...", description=_ABOUT, epilog=_CODES, parents=[folders])
     commands = top.add_subparsers(prog="oms", metavar="COMMAND", dest="command", title="commands")
-    for family in (status, moves, guard, orders, flags, config, report, service, env):
+    for family in (status, moves, guard, orders, flags, config, report, pin, service, env):
         family.add(commands, folders)
     return top
 
@@ -67,7 +67,7 @@ def _run(words: list[str], out: Output) -> int:
         code: int = arguments.run(arguments, out)
     except BadInput as error:
         return _failed(out, error, Exit.BAD_INPUT)
-    except FlipRefused as error:
+    except (FlipRefused, PinRefused) as error:
         return _failed(out, error, Exit.REFUSED)
     except BrokenPipeError:
         raise

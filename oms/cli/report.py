@@ -1,4 +1,4 @@
-"""``oms report``: what the shadow found."""
+"""``oms report``: what the shadow found, and whether it is enough."""
 
 from __future__ import annotations
 
@@ -11,19 +11,24 @@ from oms.cli.context import folders_of, wants_colour
 from oms.cli.exits import Exit
 from oms.cli.output import Output
 from oms.cli.parsing import phase_name
-from oms.domain.errors import CouldNot
+from oms.domain.errors import BadInput, CouldNot
 
 if TYPE_CHECKING:
-    from oms.console.report import ReportData
+    from oms.console.report import Demands, ReportData
+    from oms.domain.readiness import Demand
     from oms.journal.reader import JournalReader
 
-_FORMATS = ("text", "json", "html")
+_FORMATS = ("text", "json", "html", "markdown")
+_STDOUT = "-"
 _EXAMPLES = """\
 examples:
   oms report cache
-  oms report --format html --out report.html
+  oms report --html report.html
+  oms report cache --markdown - --since 2026-03-02T03:00Z
 
-exit code 0 if every phase in it is clean, 1 if one was not compared yet, 3 if one diverges
+--html, --markdown and --json may stand together; with none of them text goes to stdout
+
+exit code 0 if every operation is READY, 1 if one is NOT YET, 3 if one says NO
 """
 
 
@@ -31,31 +36,69 @@ def add(commands: Any, folders: argparse.ArgumentParser) -> None:
     """Add the command."""
     parser = commands.add_parser(
         "report",
-        help="what the shadow found",
+        help="what the shadow found, and whether it is enough",
         epilog=_EXAMPLES,
         parents=[folders],
-        usage="oms report [PHASE] [--format text|json|html] [--out FILE]",
+        usage="oms report [PHASE] [--html F] [--markdown F] [--json] [--since T] [--format F] [--out F]",
     )
     parser.add_argument("phase", metavar="PHASE", nargs="?", type=phase_name, help="only this one")
+    parser.add_argument("--html", metavar="F", help="file to write a page to, - for stdout")
+    parser.add_argument("--markdown", metavar="F", help="file to write Markdown for a pull request to, - for stdout")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--since", metavar="T", type=_time, help="a time; leave out what is older: 2026-03-02T03:00Z")
     parser.add_argument(
-        "--format", metavar="FORMAT", choices=_FORMATS, default="text", help="text, json or html (default text)"
+        "--format", metavar="F", choices=_FORMATS, default="text", help=f"of --out or stdout: {', '.join(_FORMATS)}"
     )
-    parser.add_argument("--out", metavar="FILE", type=Path, help="where to write it (default: stdout)")
+    parser.add_argument("--out", metavar="F", help="file to write it to in that format (default: stdout)")
     parser.set_defaults(run=_report, parser=parser)
 
 
-def html_report(journal: JournalReader) -> str:
-    """Return the report over everything in *journal* as one HTML page."""
-    return rendered(data_of(journal, command=f"oms report --var {shlex.quote(str(journal.path.parent))}"), "html")
+def html_report(journal: JournalReader, demands: Demands | None = None) -> str:
+    """Return the report over everything in *journal* as one HTML page, judged by *demands* or by the policy."""
+    command = f"oms report --var {shlex.quote(str(journal.path.parent))}"
+    return rendered(data_of(journal, command=command, demands=demands), "html")
 
 
-def data_of(journal: JournalReader, *, command: str, phase: str | None = None) -> ReportData:
+def data_of(
+    journal: JournalReader,
+    *,
+    command: str,
+    phase: str | None = None,
+    since: float | None = None,
+    demands: Demands | None = None,
+) -> ReportData:
     """Return what *journal* says, as of now."""
     import time
 
     from oms.console.report import build_report
 
-    return build_report(journal, phase=phase, made_at=time.time(), command=command)
+    return build_report(
+        journal,
+        demands=demands or demand_of,
+        bound=bound_operations(),
+        phase=phase,
+        since=since,
+        made_at=time.time(),
+        command=command,
+    )
+
+
+def demand_of(phase: str) -> Demand:
+    """Return what an operation of *phase* must prove."""
+    from oms.domain.readiness import Demand
+
+    return Demand()
+
+
+def bound_operations() -> dict[str, list[str]]:
+    """Return by phase the full name of each operation that the service hands out."""
+    from oms.wiring import BOUND_SEAMS
+
+    found: dict[str, list[str]] = {}
+    for seam in BOUND_SEAMS:
+        names = [f"{seam.full_name}.{name}" for name in seam.operations() if hasattr(seam.port, name)]
+        found.setdefault(seam.phase.name, []).extend(names)
+    return found
 
 
 def rendered(data: ReportData, form: str, *, colour: bool = False) -> str:
@@ -72,6 +115,10 @@ def rendered(data: ReportData, form: str, *, colour: bool = False) -> str:
         from oms.console.report_text import render_text
 
         return render_text(data, colour=colour)
+    if form == "markdown":
+        from oms.console.report_markdown import render_markdown
+
+        return render_markdown(data)
     try:
         from oms.console.report_html import render_html
     except ModuleNotFoundError as error:
@@ -84,17 +131,54 @@ def rendered(data: ReportData, form: str, *, colour: bool = False) -> str:
 def _report(arguments: argparse.Namespace, out: Output) -> int:
     from oms.journal.reader import JournalReader
 
+    wanted = _wanted(arguments)
     folders = folders_of(arguments)
-    command = shlex.join(["oms", "report", *([arguments.phase] if arguments.phase else []), "--var", str(folders.var)])
+    words = ["oms", "report", *([arguments.phase] if arguments.phase else []), "--var", str(folders.var)]
+    if arguments.since is not None:
+        words += ["--since", f"{arguments.since:.0f}"]
     with JournalReader(folders.var / "journal.db") as journal:
-        data = data_of(journal, command=command, phase=arguments.phase)
-    text = rendered(data, arguments.format, colour=arguments.out is None and wants_colour(out.stdout))
-    if arguments.out is None:
-        out.stdout.write(text if text.endswith("\n") else f"{text}\n")
-    else:
-        _write(arguments.out, text)
-        out.stderr.write(f"report: {arguments.out}\n")
+        data = data_of(journal, command=shlex.join(words), phase=arguments.phase, since=arguments.since)
+    for form, target in wanted:
+        text = rendered(data, form, colour=target == _STDOUT and wants_colour(out.stdout))
+        if target == _STDOUT:
+            out.stdout.write(text if text.endswith("\n") else f"{text}\n")
+        else:
+            _write(Path(target), text)
+            out.stderr.write(f"report: {target}\n")
     return _code(data)
+
+
+def _wanted(arguments: argparse.Namespace) -> list[tuple[str, str]]:
+    """Return each format with where it goes; text to stdout unless something else was asked for.
+
+    Raises:
+        BadInput: if two of them go to stdout.
+    """
+    wanted = [(form, target) for form in ("html", "markdown") if (target := getattr(arguments, form)) is not None]
+    if arguments.out is not None or arguments.format != "text":
+        wanted.append((arguments.format, arguments.out or _STDOUT))
+    if arguments.json:
+        wanted.append(("json", _STDOUT))
+    to_stdout = [form for form, target in wanted if target == _STDOUT]
+    if len(to_stdout) > 1:
+        raise BadInput(
+            "oms report", found=f"{' and '.join(to_stdout)} for stdout", wanted="one of them; give FILE for the rest"
+        )
+    return wanted or [("text", _STDOUT)]
+
+
+def _time(text: str) -> float:
+    """Read a TIME: ISO 8601, UTC unless it says otherwise, or seconds since 1970."""
+    import datetime as dt
+
+    try:
+        found = dt.datetime.fromisoformat(text)
+        at = (found if found.tzinfo else found.replace(tzinfo=dt.UTC)).timestamp()
+    except ValueError:
+        at = float(text) if text.isascii() and text.isdigit() else -1.0
+    if at < 0:
+        raise BadInput("--since", found=repr(text), wanted="a time such as 2026-03-02T03:00Z")
+    return at
 
 
 def _write(path: Path, text: str) -> None:
@@ -106,9 +190,6 @@ def _write(path: Path, text: str) -> None:
 
 
 def _code(data: ReportData) -> Exit:
-    from oms.console.report import Finding
+    from oms.domain.readiness import Readiness
 
-    findings = {phase.finding for phase in data.phases} or {Finding.NOT_COMPARED}
-    if Finding.DIVERGES in findings:
-        return Exit.REFUSED
-    return Exit.NOT_YET if Finding.NOT_COMPARED in findings else Exit.GOOD
+    return {Readiness.NO: Exit.REFUSED, Readiness.NOT_YET: Exit.NOT_YET, Readiness.READY: Exit.GOOD}[data.readiness]

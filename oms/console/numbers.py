@@ -22,6 +22,11 @@ def duration(ns: int) -> str:
     return f"{value:.{0 if size == 1 or value >= 99.95 else 1 if value >= 9.995 else 2}f} {unit}"
 
 
+def ratio(value: float) -> str:
+    """Return how many times as long: ``x0.75``, ``x12``."""
+    return f"x{value:.2f}" if value < 9.995 else f"x{value:,.0f}"
+
+
 def percent(share: float) -> str:
     """Return a share of 1 as a percentage; what is above 0 never reads 0, what is below 1 never reads 100."""
     if 0 < share < 0.0001:
@@ -38,3 +43,33 @@ def pairs(value: object, prefix: str = "") -> list[tuple[str, str]]:
             pair for key, inner in value.items() for pair in pairs(inner, f"{prefix}.{key}" if prefix else str(key))
         ]
     return [(prefix, str(value))]
+
+
+def bound_text(bound: float, confidence: float) -> str:
+    """Return what is proved of the true divergence: ``below 1.58e-04 (95 %)``, or that nothing is."""
+    return "nothing proved" if bound >= 1 else f"below {bound:.2e} ({confidence:.0%})".replace("%", " %")
+
+
+def described(sample: Mapping[str, object]) -> str:
+    """Return a redacted sample in words: both sides, the call's arguments and those of the key's last write."""
+    if "left_out" in sample:
+        return f"left out: {sample['left_out']}"
+    parts = [f"{side} {_one(sample[side])}" for side in ("legacy", "unified") if side in sample]
+    for name, title in (("call", "call"), ("write", "last write")):
+        arguments = sample.get(name)
+        if isinstance(arguments, Mapping) and arguments:
+            parts.append(f"{title} " + ", ".join(f"{key}={_one(value)}" for key, value in arguments.items()))
+    known = {"path", "control", "legacy", "unified", "call", "write"}
+    rest = [f"{name}={value}" for name, value in pairs({k: v for k, v in sample.items() if k not in known})]
+    return "; ".join([*parts, *rest])
+
+
+def _one(value: object) -> str:
+    if not isinstance(value, Mapping):
+        return str(value)
+    if "value" in value:
+        return f"{value['value']}"
+    raised = "raised " if value.get("raised") else ""
+    length = f" of {value['length']}" if "length" in value else ""
+    hashed = f" #{str(value['hash'])[:8]}" if value.get("hash") else ""
+    return f"{raised}{value.get('type', '?')}{length}{hashed}"

@@ -1,53 +1,86 @@
-"""The shadow report as data: what the journal says about each operation, ready to be shown in any format."""
+"""The shadow report as data: what the journal says about each operation, judged, ready to be shown in any format."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import datetime as dt
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from oms.console.report_data import (
-    TOO_MUCH,
-    Evidence,
-    Finding,
     GroupReport,
-    LatencyReport,
+    Moment,
     Move,
     OperationReport,
-    Percentiles,
     PhaseReport,
     ReportData,
+    RuleReport,
 )
-from oms.domain.histogram import quantile_ns
-from oms.domain.observation import Disposition, Outcome
-from oms.domain.record import Latency, Place, Tally
-from oms.domain.stage import Side, Stage
-from oms.journal.reader import ALWAYS, DivergenceGroup, JournalReader, Window
+from oms.console.report_operation import Counted, count, operation_report
+from oms.console.timeline import COUNTED, moments
+from oms.domain.evidence import Evidence
+from oms.domain.known import KnownDivergence
+from oms.domain.readiness import TOO_MUCH_IGNORED, Demand, judge, phase_verdict
+from oms.journal.reader import DivergenceGroup, JournalReader, Window
+from oms.seams import PHASES
+from oms.seams.known import load_known
 
-__all__ = ["Finding", "ReportData", "build_report"]
+__all__ = ["Demands", "ReportData", "build_report"]
 
 _STILL_S = 300.0
-_NOT_SHADOWED = tuple(disposition for disposition in Disposition if disposition is not Disposition.SHADOWED)
-_EVENTS = ("rescued", "unscoped", "delayed", "beside_failed", "beside_cut")
-_REASON = f"{Outcome.UNCOMPARABLE.value}."
+
+Demands = Callable[[str], Demand]
+"""What an operation of the phase of that name must prove."""
 
 
 def build_report(
-    reader: JournalReader, *, phase: str | None = None, window: Window = ALWAYS, made_at: float, command: str
+    reader: JournalReader,
+    *,
+    demands: Demands,
+    bound: Mapping[str, Collection[str]],
+    made_at: float,
+    command: str,
+    phase: str | None = None,
+    since: float | None = None,
 ) -> ReportData:
-    """Return the report over *window* for *phase*, or for every phase that the journal knows.
+    """Return the report over what was counted since *since* for *phase*, or for every phase that the journal knows.
+
+    Args:
+        demands: What is to be proved.
+        bound: By phase, the full name of each operation that callers may use: ``cache.types.get``.
+        made_at: Now, Unix time in seconds.
+        command: What to type to get the same again.
+        since: Unix time in seconds, rounded down to its minute (its hour, of what is old); None for all there is.
 
     Raises:
         CouldNot: if the journal cannot be read.
+        BadInput: if a file of known divergences is not usable.
     """
-    tallies = [tally for tally in reader.tallies(window) if phase in (None, tally.place.phase)]
+    window = Window(since)
     groups = [group for group in reader.divergences(window) if phase in (None, group.phase)]
-    since, until = reader.span() or (None, None)
+    first, until = reader.span() or (None, None)
+    counted = count(reader, phase, since=since, now_s=made_at)
+    minutes = reader.by_minute(COUNTED, window)
+    names = {one.phase for one in counted.values()} | {group.phase for group in groups}
+    phases = [
+        _phase(
+            name,
+            {key: one for key, one in counted.items() if one.phase == name},
+            [group for group in groups if group.phase == name],
+            moments([row[1:] for row in minutes if row[0] == name]),
+            bound=bound.get(name, ()),
+            demand=demands(name),
+            now_s=made_at,
+            until=until or made_at,
+        )
+        for name in sorted(names)
+    ]
     return ReportData(
         journal=str(reader.path),
         command=command,
         made_at=made_at,
-        since=since if window.since is None else window.since,
-        until=until if window.until is None else window.until,
-        phases=_phases(tallies, reader.latencies(window), groups, until or made_at),
+        since=first if since is None else since,
+        until=until,
+        phases=tuple(phases),
+        silent=tuple(sorted(name for name in bound if name not in names and phase in (None, name))),
         moves=tuple(move for move in _moves(reader, window) if phase in (None, move.phase)),
         repairs=tuple((pid, repair) for pid, repair in reader.open_repairs() if phase in (None, repair.phase)),
         processes=tuple(reader.processes()),
@@ -55,94 +88,89 @@ def build_report(
     )
 
 
-def _phases(
-    tallies: Iterable[Tally], latencies: list[Latency], groups: list[DivergenceGroup], until: float
-) -> tuple[PhaseReport, ...]:
-    by_operation: dict[tuple[str, str, str], list[Tally]] = {}
-    for tally in tallies:
-        by_operation.setdefault((tally.place.phase, tally.place.seam, tally.place.operation), []).append(tally)
-    operations = [_operation(name, rows, latencies) for name, rows in by_operation.items()]
-    names = sorted({operation.phase for operation in operations} | {group.phase for group in groups})
-    return tuple(_phase(name, operations, groups, until) for name in names)
-
-
-def _phase(name: str, operations: list[OperationReport], groups: list[DivergenceGroup], until: float) -> PhaseReport:
-    order = list(Finding)
-    mine = [operation for operation in operations if operation.phase == name]
-    mine.sort(
-        key=lambda operation: (order.index(operation.evidence.finding), -operation.evidence.calls, operation.name)
-    )
-    compared = {operation.name: operation.evidence.compared for operation in mine}
-    reports = [_group(group, compared, until) for group in groups if group.phase == name]
+def _phase(
+    name: str,
+    counted: Mapping[str, Counted],
+    groups: Sequence[DivergenceGroup],
+    over_time: tuple[Moment, ...],
+    *,
+    bound: Collection[str],
+    demand: Demand,
+    now_s: float,
+    until: float,
+) -> PhaseReport:
+    operations = [
+        operation_report(one, demand, now_s=now_s, diverging=_diverging(one, groups)) for one in counted.values()
+    ]
+    never = [judge(one, Evidence(), demand, now_s=now_s) for one in bound if one not in counted]
+    verdict = phase_verdict([*(operation.verdict for operation in operations), *never])
+    order = {one.name: place for place, one in enumerate(verdict.operations)}
+    operations.sort(key=lambda operation: order[operation.name])
+    by_name = {operation.name: operation for operation in operations}
+    reports = [_group(group, by_name.get(f"{name}.{group.seam}.{group.operation}"), until) for group in groups]
     reports.sort(key=lambda report: (report.group.known is not None, -report.group.count, report.group.fingerprint))
-    return PhaseReport(name, tuple(mine), tuple(reports))
-
-
-def _group(group: DivergenceGroup, compared: Mapping[str, int], until: float) -> GroupReport:
-    of = compared.get(f"{group.phase}.{group.seam}.{group.operation}", 0)
-    share = group.count / of if of else 0.0
-    return GroupReport(group, share, group.known is not None and share > TOO_MUCH, until - group.last_seen <= _STILL_S)
-
-
-def _operation(name: tuple[str, str, str], tallies: list[Tally], latencies: list[Latency]) -> OperationReport:
-    sums: dict[str, int] = {}
-    stages: dict[str, int] = {}
-    for tally in tallies:
-        sums[tally.name] = sums.get(tally.name, 0) + tally.count
-        if tally.name == "calls":
-            stages[tally.place.stage] = stages.get(tally.place.stage, 0) + tally.count
-    mine = [one for one in latencies if (one.place.phase, one.place.seam, one.place.operation) == name]
-    in_order = {stage: stages[stage] for stage in sorted(stages, key=_rank)}
-    return OperationReport(*name, in_order, _evidence(sums), _latencies(mine, tallies))
-
-
-def _rank(stage: str) -> int:
-    """Return where *stage* stands in its order; one that only a newer version knows stands last."""
-    return Stage(stage).rank if stage in tuple(Stage) else len(Stage)
-
-
-def _evidence(sums: Mapping[str, int]) -> Evidence:
-    reasons = {name.removeprefix(_REASON): count for name, count in sums.items() if name.startswith(_REASON)}
-    unexplained = sums.get(Outcome.UNCOMPARABLE, 0) - sum(reasons.values())
-    not_compared = {
-        **{_words(name): sums.get(name, 0) for name in (*_NOT_SHADOWED, Outcome.DROPPED, Outcome.TIMED_OUT)},
-        **{f"uncomparable: {_words(reason)}": count for reason, count in sorted(reasons.items())},
-        "uncomparable": unexplained,
-    }
-    return Evidence(
-        calls=sums.get("calls", 0),
-        matched=sums.get(Outcome.MATCHED, 0),
-        reasonable=sums.get(Outcome.REASONABLE, 0),
-        ignored=sums.get(Outcome.IGNORED, 0),
-        mismatched=sums.get(Outcome.MISMATCHED, 0),
-        not_compared={reason: count for reason, count in not_compared.items() if count},
-        empty=sums.get("empty", 0),
-        events={_words(name): sums[name] for name in _EVENTS if sums.get(name)},
+    wholes = sorted((one for each in counted.values() for one in each.wholes), key=lambda one: one.at_s)
+    return PhaseReport(
+        name=name,
+        verdict=verdict,
+        operations=tuple(operations),
+        divergences=tuple(reports),
+        rules=_rules(load_known(name) if name in PHASES else [], reports, now_s),
+        moments=over_time,
+        digests=tuple(dict.fromkeys(one.place.plan for one in wholes if one.place.plan)),
     )
 
 
-def _words(name: str) -> str:
-    return name.replace("_", " ")
+def _diverging(counted: Counted, groups: Iterable[DivergenceGroup]) -> dict[str, int]:
+    """Return what no rule covers and was seen since the judged version began, with counts."""
+    found: dict[str, int] = {}
+    for group in groups:
+        is_its = (group.seam, group.operation) == (counted.place.seam, counted.place.operation)
+        if is_its and group.known is None and group.last_seen >= counted.began_at_s:
+            what = f"{group.kind.replace('_', ' ')} at {group.path or 'the whole answer'}"
+            found[what] = found.get(what, 0) + group.count
+    return found
 
 
-def _latencies(latencies: list[Latency], tallies: list[Tally]) -> tuple[LatencyReport, ...]:
-    unmeasured: dict[str, int] = {}
-    for tally in tallies:
-        if tally.name in (Outcome.DROPPED, Outcome.TIMED_OUT):
-            unmeasured[tally.place.stage] = unmeasured.get(tally.place.stage, 0) + tally.count
-    sides: dict[Place, dict[str, Percentiles | None]] = {}
-    for latency in latencies:
-        sides.setdefault(latency.place, {})[latency.side] = _percentiles(latency.buckets)
-    return tuple(
-        LatencyReport(place.stage, found.get(Side.LEGACY), found.get(Side.UNIFIED), unmeasured.get(place.stage, 0))
-        for place, found in sorted(sides.items(), key=lambda entry: _rank(entry[0].stage))
+def _group(group: DivergenceGroup, operation: OperationReport | None, until: float) -> GroupReport:
+    # A group is counted over all versions, and so must be what it is a share of.
+    compared = sum(one.compared for one in operation.all_evidence) if operation else 0
+    noise = operation.noise if operation else None
+    return GroupReport(
+        group,
+        group.count / compared if compared else 0.0,
+        until - group.last_seen <= _STILL_S,
+        (noise.paths.get(group.path, 0), noise.reads) if noise is not None and noise.reads else None,
     )
 
 
-def _percentiles(buckets: Mapping[int, int]) -> Percentiles | None:
-    quantiles = [quantile_ns(buckets, q) for q in (0.5, 0.9, 0.99, 0.999)]
-    p50, p90, p99, p999 = (0 if quantile is None else quantile for quantile in quantiles)
-    return Percentiles(sum(buckets.values()), p50, p90, p99, p999) if buckets else None
+def _rules(known: Sequence[KnownDivergence], groups: Iterable[GroupReport], now_s: float) -> tuple[RuleReport, ...]:
+    today = dt.datetime.fromtimestamp(now_s, dt.UTC).date()
+    hits: dict[str, int] = {}
+    shares: dict[str, dict[str, float]] = {}
+    for report in groups:
+        if (rule := report.group.known) is not None:
+            hits[rule] = hits.get(rule, 0) + report.group.count
+            there = shares.setdefault(rule, {})
+            there[report.name] = there.get(report.name, 0.0) + report.share
+    first: dict[str, KnownDivergence] = {}
+    for one in known:
+        if one.id not in first or one.expires < first[one.id].expires:
+            first[one.id] = one
+    found = []
+    for name in (*first, *(name for name in hits if name not in first)):
+        share, told = max(shares.get(name, {}).values(), default=0.0), first.get(name)
+        too_much = share > TOO_MUCH_IGNORED
+        if told is None:
+            found.append(RuleReport(name, "", "", "", None, hits[name], share, too_much, None, is_gone=True))
+        else:
+            days_left = (told.expires - today).days
+            found.append(
+                RuleReport(
+                    name, told.klass.value, told.owner, told.reason, told.expires, hits.get(name, 0), share, too_much, days_left
+                )
+            )  # fmt: skip
+    return tuple(sorted(found, key=lambda rule: (-rule.hits, rule.id)))
 
 
 def _moves(reader: JournalReader, window: Window) -> list[Move]:

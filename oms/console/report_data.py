@@ -2,42 +2,40 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
+from oms.domain.evidence import Evidence
+from oms.domain.known import SOON_DAYS
+from oms.domain.readiness import OperationVerdict, PhaseVerdict, Readiness
 from oms.domain.record import Repair
 from oms.journal.reader import DivergenceGroup, Gap, ProcessEntry
+from oms.rollout.wording import age_text
 
 SCHEMA = 1
 """Version of the report as JSON."""
 
-TOO_MUCH = 0.05
-"""A known-divergence rule that takes a larger share of an operation's comparisons is flagged: it may hide something else."""
-
-
-class Finding(StrEnum):
-    """What the comparisons of an operation or a phase come to. No judgement on whether it may move: that is the policy's."""
-
-    DIVERGES = "diverges"
-    CLEAN = "clean"
-    NOT_COMPARED = "not compared"
-
 
 @dataclass(frozen=True, slots=True)
 class Percentiles:
-    """Durations of one side, in nanoseconds, each rounded up by at most 12.5 %."""
+    """Durations of one side, in nanoseconds, each rounded up by at most 12.5 %.
+
+    Attributes:
+        buckets: Counts per bucket of :mod:`oms.domain.histogram`.
+    """
 
     count: int
     p50_ns: int
     p90_ns: int
     p99_ns: int
     p999_ns: int
+    buckets: Mapping[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class LatencyReport:
-    """Both sides at one stage. A side that did not run there is None.
+    """Both sides at one stage, the judged version only. A side that did not run there is None.
 
     Attributes:
         unmeasured: Shadowed calls whose candidate was dropped or timed out: the slowest are missing from the percentiles of the side beside.
@@ -48,64 +46,89 @@ class LatencyReport:
     unified: Percentiles | None
     unmeasured: int
 
+    @property
+    def cuts_p99(self) -> bool:
+        """True if what is missing is more than one in a hundred: p99 is too good then."""
+        measured = min((side.count for side in (self.legacy, self.unified) if side), default=0)
+        return self.unmeasured * 100 > measured
+
+    @property
+    def ratios(self) -> tuple[float, float] | None:
+        """How long unified takes for one of legacy, at the median and at p99; None unless both ran."""
+        if self.legacy is None or self.unified is None:
+            return None
+        return self.unified.p50_ns / max(1, self.legacy.p50_ns), self.unified.p99_ns / max(1, self.legacy.p99_ns)
+
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """How many calls there were and what is known from them.
+class Errors:
+    """Comparisons of calls that both sides ran, by who raised."""
 
-    Attributes:
-        calls: Routed calls; those that went straight to the side in charge are not counted.
-        not_compared: By reason, never merged into either side.
-        empty: Matches in which both sides had nothing to say: they count as matched and prove nothing.
-        events: Calls that were rescued, unscoped and so on; they overlap with the rest.
-    """
+    neither: int
+    legacy: int
+    unified: int
+    both: int
 
-    calls: int
-    matched: int
-    reasonable: int
-    ignored: int
-    mismatched: int
-    not_compared: Mapping[str, int]
-    empty: int
-    events: Mapping[str, int]
+    def __bool__(self) -> bool:
+        return any((self.neither, self.legacy, self.unified, self.both))
 
-    @property
-    def compared(self) -> int:
-        """Calls with a comparison."""
-        return self.matched + self.reasonable + self.ignored + self.mismatched
 
-    @property
-    def unaccounted(self) -> int:
-        """Calls that are neither compared nor named as not compared; anything but 0 is a defect of ours or a lost part of the journal."""
-        return self.calls - self.compared - sum(self.not_compared.values())
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Reads that legacy did twice, and where it differed from itself, by folded field path."""
 
-    @property
-    def finding(self) -> Finding:
-        """What the comparisons come to."""
-        if self.mismatched:
-            return Finding.DIVERGES
-        return Finding.CLEAN if self.compared else Finding.NOT_COMPARED
+    reads: int
+    paths: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class VersionReport:
+    """What was counted with one version of the sources of both sides and of the comparison. Unix times in seconds."""
+
+    version: str
+    evidence: Evidence
+    first_at_s: float
+    last_at_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class OperationReport:
-    """One operation of one seam.
+    """One operation of one seam: the version that was counted last is judged, older ones are named.
 
     Attributes:
         stages: Calls by the stage they were decided at.
+        per_s: Comparisons a second of late that are evidence; None if there were none.
+        events: Calls that were rescued, unscoped and so on; they overlap with the rest.
+        older: Earlier versions, the newest first.
     """
 
     phase: str
     seam: str
     operation: str
+    version: str
+    verdict: OperationVerdict
+    per_s: float | None
     stages: Mapping[str, int]
-    evidence: Evidence
+    events: Mapping[str, int]
+    errors: Errors
+    noise: Noise
     latencies: tuple[LatencyReport, ...]
+    older: tuple[VersionReport, ...]
 
     @property
     def name(self) -> str:
         """``cache.types.get``."""
         return f"{self.phase}.{self.seam}.{self.operation}"
+
+    @property
+    def evidence(self) -> Evidence:
+        """The counts of the version that is judged."""
+        return self.verdict.evidence
+
+    @property
+    def all_evidence(self) -> tuple[Evidence, ...]:
+        """The counts of every version, the judged one first."""
+        return (self.evidence, *(one.evidence for one in self.older))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,19 +137,64 @@ class GroupReport:
 
     Attributes:
         share: Of the operation's comparisons, 0 to 1. A comparison may differ in several places, so shares may sum to more.
-        takes_too_much: A rule that covers more than ``TOO_MUCH`` of the operation.
         still_happening: Seen in the last five minutes that the report tells of.
+        noise: How often legacy differed from itself there, of how many reads that it did twice; None if none was done twice.
     """
 
     group: DivergenceGroup
     share: float
-    takes_too_much: bool
     still_happening: bool
+    noise: tuple[int, int] | None
 
     @property
     def name(self) -> str:
         """``cache.types.get``."""
         return f"{self.group.phase}.{self.group.seam}.{self.group.operation}"
+
+    @property
+    def is_noisy(self) -> bool:
+        """True if legacy differs from itself there about as often as unified differs from it: the comparison cannot tell."""
+        return self.noise is not None and self.noise[0] > 0 and self.noise[0] / self.noise[1] >= self.share / 2
+
+
+@dataclass(frozen=True, slots=True)
+class RuleReport:
+    """A known divergence: all rules of one id.
+
+    Attributes:
+        hits: Differences that it covered.
+        share: Of the comparisons of the operation that it takes most of, 0 to 1.
+        takes_too_much: That is more than 5 %: it may hide something else.
+        days_left: Until it expires; below 0 it has.
+        is_gone: The journal names it, and no rules file does any more.
+    """
+
+    id: str
+    klass: str
+    owner: str
+    reason: str
+    expires: dt.date | None
+    hits: int
+    share: float
+    takes_too_much: bool
+    days_left: int | None
+    is_gone: bool = False
+
+    @property
+    def is_told(self) -> bool:
+        """True if there is something to say of it."""
+        return bool(self.hits or self.warning)
+
+    @property
+    def warning(self) -> str:
+        """What is wrong with it, empty if nothing is."""
+        if self.is_gone:
+            return "in no rules file any more"
+        if self.days_left is not None and self.days_left < 0:
+            return "expired"
+        if self.takes_too_much:
+            return "takes more than 5 %"
+        return f"expires in {self.days_left} d" if self.days_left is not None and self.days_left <= SOON_DAYS else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,36 +212,61 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """What became of the calls of a phase that began at *at_s* or in the *length_s* after it."""
+
+    at_s: float
+    length_s: float
+    outcomes: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class PhaseReport:
-    """One phase: its operations, the worst first, and its divergences, unexplained ones first."""
+    """One phase: its operations, the worst first, its divergences, unexplained ones first, and its rules, those with hits first.
+
+    Attributes:
+        digests: Flag decisions that its calls were counted under, the first seen first.
+        moments: In order of time.
+    """
 
     name: str
+    verdict: PhaseVerdict
     operations: tuple[OperationReport, ...]
     divergences: tuple[GroupReport, ...]
+    rules: tuple[RuleReport, ...]
+    moments: tuple[Moment, ...]
+    digests: tuple[str, ...]
 
     @property
-    def finding(self) -> Finding:
+    def readiness(self) -> Readiness:
         """That of the worst operation."""
-        findings = {operation.evidence.finding for operation in self.operations}
-        return next((finding for finding in Finding if finding in findings), Finding.NOT_COMPARED)
+        return self.verdict.readiness
+
+    @property
+    def never_seen(self) -> tuple[str, ...]:
+        """Operations of its bound seams that nobody called."""
+        return self.verdict.never_seen
 
     @property
     def headline(self) -> str:
-        """One sentence."""
+        """One sentence: how far it is, over all operations."""
         evidence = [operation.evidence for operation in self.operations]
-        compared, mismatched, calls = (
-            (
-                sum(numbers)
-                for numbers in zip(*((one.compared, one.mismatched, one.calls) for one in evidence), strict=True)
-            )
-            if evidence
-            else (0, 0, 0)
-        )
-        if self.finding is Finding.NOT_COMPARED:
-            return f"none of {calls:,} calls was compared"
+        ready = sum(one.verdict.readiness is Readiness.READY for one in self.operations)
+        total = len(self.verdict.operations)
+        compared, mismatched = sum(one.compared for one in evidence), sum(one.mismatched for one in evidence)
         unexplained = sum(1 for one in self.divergences if one.group.known is None)
-        groups = f" ({unexplained:,} unexplained {'group' if unexplained == 1 else 'groups'})" if mismatched else ""
-        return f"{mismatched:,} of {compared:,} compared calls mismatched{groups}; {calls:,} seen"
+        groups = f" ({unexplained:,} unexplained {'group' if unexplained == 1 else 'groups'})" if unexplained else ""
+        wait_s = self.verdict.wait_s
+        due = (
+            f"; ready in {age_text(wait_s)} at the present rate"
+            if wait_s and self.readiness is Readiness.NOT_YET
+            else ""
+        )
+        never = f", {len(self.never_seen)} never seen" if self.never_seen else ""
+        return (
+            f"{ready} of {total} operations ready{never}; {mismatched:,} of {compared:,} compared calls mismatched{groups},"
+            f" {sum(one.seen for one in evidence):,} seen{due}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +276,7 @@ class ReportData:
     Attributes:
         since, until: First and last minute with counts, Unix time in seconds; None without any.
         command: What to type to get this report again.
+        silent: Phases whose sides are bound, and of which nothing was counted.
         repairs: Open ones, with the pid of the process.
     """
 
@@ -192,6 +286,7 @@ class ReportData:
     since: float | None
     until: float | None
     phases: tuple[PhaseReport, ...]
+    silent: tuple[str, ...]
     moves: tuple[Move, ...]
     repairs: tuple[tuple[int, Repair], ...]
     processes: tuple[ProcessEntry, ...]
@@ -206,3 +301,14 @@ class ReportData:
     def killed(self) -> tuple[ProcessEntry, ...]:
         """Processes that ended without a word."""
         return tuple(process for process in self.processes if process.ending == "killed")
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Where the processes ran."""
+        return tuple(sorted({process.host for process in self.processes}))
+
+    @property
+    def readiness(self) -> Readiness:
+        """That of the worst phase; NOT YET without any."""
+        worst_first = tuple(Readiness)
+        return min((phase.readiness for phase in self.phases), key=worst_first.index, default=Readiness.NOT_YET)

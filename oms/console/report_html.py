@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from oms.console.latency_chart import latency_chart
-from oms.console.numbers import duration, pairs, percent, utc
-from oms.console.report_data import Finding, ReportData
+from oms.console.numbers import bound_text, described, duration, percent, ratio, utc
+from oms.console.report_data import LatencyReport, OperationReport, PhaseReport, ReportData
+from oms.console.report_text import noise_words, verdict_words
 from oms.domain.errors import CouldNot
+from oms.domain.readiness import Readiness
 from oms.journal.reader import DivergenceGroup
 
 _TREND_COLUMNS = 40
+_DISTRIBUTIONS = 24
+"""Charts of durations, shared by the phases; the table has every operation."""
 
 
 def render_html(data: ReportData) -> str:
     """Return the report as a self-contained page.
 
     Raises:
-        CouldNot: if Jinja is not installed.
+        CouldNot: if Jinja or pygal is not installed.
     """
     try:
         from jinja2 import Environment, PackageLoader, StrictUndefined
+
+        from oms.console.charts import latency_chart, timeline_chart
     except ImportError as error:
         raise CouldNot(
-            "report --format html: found no jinja2, wanted the extra 'report'; pip install 'oms[report]', or use --format text"
+            f"report: found no {error.name}, wanted the extra 'report' for HTML; pip install 'oms[report]', or take text"
         ) from error
     environment = Environment(
         loader=PackageLoader("oms.console"),
@@ -34,16 +39,47 @@ def render_html(data: ReportData) -> str:
         "utc": utc,
         "duration": duration,
         "percent": percent,
-        "pairs": pairs,
+        "described": described,
         "number": "{:,}".format,
+        "ratio": ratio,
+        "words": lambda name: name.replace("_", " "),
     }
-    chart = {phase.name: latency_chart(phase.operations) for phase in data.phases}
     marks = {
-        Finding.DIVERGES: "\N{MULTIPLICATION X}",
-        Finding.CLEAN: "\N{CHECK MARK}",
-        Finding.NOT_COMPARED: "\N{EM DASH}",
+        Readiness.NO: "\N{MULTIPLICATION X}",
+        Readiness.NOT_YET: "\N{HORIZONTAL ELLIPSIS}",
+        Readiness.READY: "\N{CHECK MARK}",
     }
-    return environment.get_template("report.html.jinja").render(data=data, chart=chart, marks=marks, trend=trend)
+    moves = {phase.name: [move for move in data.moves if move.phase == phase.name] for phase in data.phases}
+    return environment.get_template("report.html.jinja").render(
+        data=data,
+        marks=marks,
+        moves=moves,
+        timelines={
+            phase.name: timeline_chart(phase.moments, moves[phase.name]) for phase in data.phases if phase.moments
+        },
+        distributions={
+            phase.name: [
+                (one, stage, latency_chart(stage)) for one, stage in charted(phase, _DISTRIBUTIONS // len(data.phases))
+            ]
+            for phase in data.phases
+        },
+        trend=trend,
+        verdict_words=verdict_words,
+        noise_words=noise_words,
+        bound_text=bound_text,
+    )
+
+
+def charted(phase: PhaseReport, most: int) -> list[tuple[OperationReport, LatencyReport]]:
+    """Return the operations and stages whose durations are drawn, at most *most*: those that both sides ran most often."""
+    both = [
+        (operation, latency)
+        for operation in phase.operations
+        for latency in operation.latencies
+        if latency.legacy and latency.unified
+    ]
+    both.sort(key=lambda pair: -min(side.count for side in (pair[1].legacy, pair[1].unified) if side))
+    return both[:most]
 
 
 def trend(group: DivergenceGroup) -> list[int]:

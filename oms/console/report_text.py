@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Mapping
 
-from oms.console.numbers import duration, pairs, percent, utc
+from oms.console.lines import WIDTH, cut, painted, wrapped
+from oms.console.numbers import bound_text, described, duration, percent, ratio, utc
 from oms.console.report_data import (
-    Finding,
     GroupReport,
     LatencyReport,
     OperationReport,
     Percentiles,
     PhaseReport,
     ReportData,
+    RuleReport,
 )
+from oms.domain.readiness import Readiness
 
-WIDTH = 100
-
-_MARKS = {Finding.DIVERGES: "x", Finding.CLEAN: "ok", Finding.NOT_COMPARED: "-"}
-_COLOURS = {Finding.DIVERGES: "31;1", Finding.CLEAN: "32", Finding.NOT_COMPARED: "33"}
+_MARKS = {Readiness.NO: "x", Readiness.NOT_YET: "!", Readiness.READY: "ok"}
+_COLOURS = {Readiness.NO: "31;1", Readiness.NOT_YET: "33", Readiness.READY: "32"}
 _SAMPLES = 2
+_KILLED = 5
+_GAPS = 10
+_INDENT = "     "
 
 
 def render_text(data: ReportData, *, colour: bool = False) -> str:
@@ -28,95 +30,158 @@ def render_text(data: ReportData, *, colour: bool = False) -> str:
     return "\n".join(line.rstrip() for line in _lines(data, colour)) + "\n"
 
 
-def wants_colour(environment: Mapping[str, str], *, is_terminal: bool) -> bool:
-    """Tell whether to colour: on a terminal, unless NO_COLOR is set to anything (no-color.org)."""
-    return is_terminal and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
-
-
 def _lines(data: ReportData, colour: bool) -> Iterator[str]:
     yield "oms report" if data.since is None else f"oms report  {utc(data.since)} to {utc(data.until)}"
-    yield from _wrapped(f"journal {data.journal}, read {utc(data.made_at)}", "  ")
+    yield from wrapped(f"journal {data.journal}, read {utc(data.made_at)}", "  ")
     if not data.phases:
         yield "  nothing was counted: no routed call in this time"
+    elif data.silent:
+        yield from wrapped(f"nothing was counted of {', '.join(data.silent)}", "  ")
     for phase in data.phases:
         yield ""
         yield from _phase(phase, colour)
     yield from _moves(data)
     yield from _trouble(data)
     yield ""
-    yield from _wrapped(f"again: {data.command}", "")
+    yield from wrapped(f"again: {data.command}", "")
 
 
 def _phase(phase: PhaseReport, colour: bool) -> Iterator[str]:
-    word = _painted(phase.finding.value.upper(), phase.finding, colour)
-    yield from _wrapped(f"{phase.name.upper()}  {phase.headline}", "", first=f"{_MARKS[phase.finding]:<2} {word}  ")
+    word = painted(phase.readiness.value, _COLOURS[phase.readiness], colour)
+    lead = f"{_MARKS[phase.readiness]:<2} {word}  "
+    yield from wrapped(f"{phase.name.upper()}  {phase.headline}", _INDENT, first=lead)
     yield ""
-    yield f"{'operation':<34}{'calls':>11}{'compared':>11}{'matched':>11}{'reason.':>9}{'ignored':>11}{'mismatched':>12}"
+    yield (
+        f"{'operation':<28}{'seen':>11}{'sampled':>11}{'compared':>11}{'matched':>11}{'reason.':>8}{'ignored':>9}{'mismatch':>9}"
+    )
     for operation in phase.operations:
         yield from _operation(operation)
+    if phase.never_seen:
+        yield from wrapped(f"never seen: {', '.join(phase.never_seen)}", _INDENT, first="!  ")
     latencies = [line for operation in phase.operations for line in _latencies(operation)]
     if latencies:
         yield ""
-        yield f"{'latency p50 / p90 / p99':<34}{'legacy':<31}{'unified':<31}"
+        yield f"{'latency p50 / p90 / p99':<34}{'legacy':<27}{'unified':<27}{'p50, p99':>10}"
         yield from latencies
-    for known, title in ((False, "unexplained divergences"), (True, "known divergences")):
-        groups = [report for report in phase.divergences if (report.group.known is not None) is known]
+    for is_known, title in ((False, "unexplained divergences"), (True, "known divergences")):
+        groups = [report for report in phase.divergences if (report.group.known is not None) is is_known]
         if groups:
             yield ""
             yield title
             for report in groups:
                 yield from _group(report)
+    yield from _rules(phase.rules)
 
 
 def _operation(operation: OperationReport) -> Iterator[str]:
-    it = operation.evidence
+    it, verdict = operation.evidence, operation.verdict
     yield (
-        f"{_cut(f'{_MARKS[it.finding]:<2} {operation.name}', 33):<34}{it.calls:>11,}{it.compared:>11,}{it.matched:>11,}{it.reasonable:>9,}"
-        f"{it.ignored:>11,}{it.mismatched:>12,}"
+        f"{cut(f'{_MARKS[verdict.readiness]:<2} {operation.name}', 28):<28}{it.seen:>11,}{it.sampled:>11,}{it.compared:>11,}"
+        f"{it.matched:>11,}{it.reasonable:>8,}{it.ignored:>9,}{it.mismatched:>9,}"
     )
+    yield from wrapped(f"{verdict.readiness.value}: {verdict_words(operation)}", _INDENT)
     yield from _counts("at", operation.stages)
-    yield from _counts("not compared:", it.not_compared)
-    notes = {**it.events, **({"matched on nothing (no evidence)": it.empty} if it.empty else {})}
-    yield from _counts("of these", notes)
-    if it.unaccounted:
-        yield from _wrapped(f"{it.unaccounted:,} calls unaccounted for: part of the journal is missing", "     ")
+    yield from _counts("not compared:", {name.replace("_", " "): count for name, count in it.not_compared.items()})
+    yield from _counts("of these", operation.events)
+    if operation.errors.legacy or operation.errors.unified or operation.errors.both:
+        errors = operation.errors
+        raised = {
+            "legacy alone": errors.legacy,
+            "unified alone": errors.unified,
+            "both": errors.both,
+            "neither": errors.neither,
+        }
+        yield from _counts("raised:", raised)  # fmt: skip
+    if operation.noise.reads:
+        differed = sum(operation.noise.paths.values())
+        yield from wrapped(
+            f"noise: {operation.noise.reads:,} reads done twice by legacy, {differed:,} differences", _INDENT
+        )
+    for note in verdict.notes:
+        yield from wrapped(f"note: {note}", _INDENT)
+    for older in operation.older:
+        yield from wrapped(
+            f"older version {older.version or '(unnamed)'}: {older.evidence.compared:,} compared,"
+            f" {older.evidence.mismatched:,} mismatched, until {utc(older.last_at_s)}; does not count",
+            _INDENT,
+        )
+
+
+def verdict_words(operation: OperationReport) -> str:
+    """Return what is proved and what is missing or diverges, after the verdict itself."""
+    verdict = operation.verdict
+    clauses = verdict.diverging if verdict.readiness is Readiness.NO else verdict.missing
+    what = f"; {', '.join(clauses)}" if clauses else ""
+    demand = verdict.demand
+    plural = "comparison" if verdict.evidence.trials == 1 else "comparisons"
+    proved = bound_text(verdict.bound, demand.confidence)
+    return f"{proved} by {verdict.evidence.trials:,} {plural}, limit {demand.limit:g}{what}"
 
 
 def _counts(title: str, counts: Mapping[str, int]) -> Iterator[str]:
     if counts:
-        yield from _wrapped(f"{title} " + ", ".join(f"{name} {count:,}" for name, count in counts.items()), "     ")
+        yield from wrapped(f"{title} " + ", ".join(f"{name} {count:,}" for name, count in counts.items()), _INDENT)
 
 
 def _latencies(operation: OperationReport) -> Iterator[str]:
     for row in operation.latencies:
-        yield f"{_cut(f'{operation.name} {row.stage}', 33):<34}{_quantiles(row.legacy):<31}{_quantiles(row.unified)}"
-        yield from _wrapped(_unmeasured(row), "     ")
+        ratios = ", ".join(map(ratio, row.ratios or ()))
+        name = cut(f"{operation.seam}.{operation.operation} {row.stage}", 33)
+        yield f"{name:<34}{_quantiles(row.legacy):<27}{_quantiles(row.unified):<27}{ratios:>12}"
+        yield from wrapped(_unmeasured(row), _INDENT)
 
 
 def _unmeasured(row: LatencyReport) -> str:
     return (
-        f"{row.unmeasured:,} more were dropped or timed out: the slow end is missing from these"
-        if row.unmeasured
-        else ""
+        f"{row.unmeasured:,} more were dropped or timed out: the slow end is missing from these" if row.cuts_p99 else ""
     )
 
 
 def _quantiles(side: Percentiles | None) -> str:
-    return "did not run" if side is None else " / ".join(map(duration, (side.p50_ns, side.p90_ns, side.p99_ns)))
+    if side is None:
+        return "did not run"
+    return " / ".join(duration(ns).replace(" ", "") for ns in (side.p50_ns, side.p90_ns, side.p99_ns))
 
 
 def _group(report: GroupReport) -> Iterator[str]:
     group = report.group
     known = f"{group.known}  " if group.known else ""
     what = f"{known}{report.name} {group.kind} at {group.path or '(the whole answer)'}: {group.types[0]} / {group.types[1]}"
-    yield from _wrapped(what, "     ", first=f"  {group.fingerprint}  ")
+    yield from wrapped(what, _INDENT, first=f"  {group.fingerprint}  ")
     often = f"{group.count:,} times ({percent(report.share)} of the compared), at {', '.join(group.stages)}"
     when = f"first {utc(group.first_seen)}, last {utc(group.last_seen)}{', still happening' if report.still_happening else ''}"
-    yield from _wrapped(f"{often}; {when}", "     ")
-    if report.takes_too_much:
-        yield from _wrapped("! this rule takes more than 5 % of the operation: it may hide something else", "     ")
-    for _, sample in group.samples[:_SAMPLES] if group.known is None else ():
-        yield from _wrapped("sample " + " ".join(f"{name}={value}" for name, value in pairs(sample)), "     ")
+    yield from wrapped(f"{often}; {when}", _INDENT)
+    if report.noise is not None and (group.known is None or report.noise[0]):
+        yield from wrapped(f"noise: {noise_words(report)}", _INDENT)
+    if group.known is None:
+        for _, sample in group.samples[:_SAMPLES]:
+            yield from wrapped(f"sample {described(sample)}", _INDENT)
+        yield from wrapped(f"pin it: oms pin {group.fingerprint}", _INDENT)
+
+
+def noise_words(report: GroupReport) -> str:
+    """Return how often legacy differed from itself at the place of a group."""
+    differed, reads = report.noise or (0, 0)
+    told = f"legacy differed from itself there in {differed:,} of {reads:,} reads ({percent(differed / max(1, reads))})"
+    return f"{told}: the comparison cannot tell" if report.is_noisy else told
+
+
+def _rules(rules: tuple[RuleReport, ...]) -> Iterator[str]:
+    shown = [rule for rule in rules if rule.is_told]
+    if not rules:
+        return
+    yield ""
+    if shown:
+        yield f"{'rule':<10}{'hits':>9}{'most of':>10}  {'class':<9}{'expires':<12}owner"
+    for rule in shown:
+        share = percent(rule.share) if rule.hits else "-"
+        yield f"{cut(rule.id, 9):<10}{rule.hits:>9,}{share:>10}  {rule.klass:<9}{rule.expires or '-'!s:<12}{rule.owner}"[
+            :WIDTH
+        ]
+        yield from wrapped(f"! {rule.warning}" if rule.warning else "", _INDENT)
+        yield from wrapped(rule.reason, _INDENT)
+    if unused := [rule.id for rule in rules if rule not in shown]:
+        yield from wrapped(f"rules without a hit: {', '.join(unused)}", _INDENT, first="")
 
 
 def _moves(data: ReportData) -> Iterator[str]:
@@ -126,54 +191,28 @@ def _moves(data: ReportData) -> Iterator[str]:
     for move in data.moves:
         kind = "TRIP" if move.is_trip else "forced flip" if move.forced else "flip"
         text = f"{kind} {move.phase} {move.source} > {move.target} by {move.by}: {move.why or 'no reason given'}"
-        yield from _wrapped(text, " " * 24, first=f"  {utc(move.at)}  ")
+        yield from wrapped(text, " " * 24, first=f"  {utc(move.at)}  ")
 
 
 def _trouble(data: ReportData) -> Iterator[str]:
     yield ""
-    running = sum(1 for process in data.processes if process.ending == "running")
-    clean = sum(1 for process in data.processes if process.ending == "clean")
-    yield f"processes: {running} running, {clean} ended, {len(data.killed)} killed"
-    for process in data.killed:
-        yield f"  x  pid {process.pid} on {_cut(process.host, 40)} ended without a word, last seen {utc(process.seen_at)}"
+    endings = {word: sum(1 for process in data.processes if process.ending == word) for word in ("running", "clean")}
+    hosts = f" on {len(data.hosts)} {'host' if len(data.hosts) == 1 else 'hosts'}" if data.hosts else ""
+    yield f"processes: {endings['running']} running, {endings['clean']} ended, {len(data.killed)} killed{hosts}"
+    for process in data.killed[-_KILLED:]:
+        yield f"  x  pid {process.pid} on {cut(process.host, 40)} ended without a word, last seen {utc(process.seen_at)}"
+    if len(data.killed) > _KILLED:
+        yield f"     and {len(data.killed) - _KILLED} before"
     yield f"open repairs: {len(data.repairs)}"
     for pid, repair in data.repairs[:5]:
         what = (
             f"{repair.phase}.{repair.seam}, {repair.side}, {repair.key or 'every key'}, since {utc(repair.opened_at)}"
         )
-        yield from _wrapped(f"pid {pid}, {what}", "  ")
+        yield from wrapped(f"pid {pid}, {what}", "  ")
     yield f"lost: {data.lost:,}"
-    for gap in data.gaps:
-        yield from _wrapped(
-            f"pid {gap.pid}, {utc(gap.since)} to {utc(gap.until)}, lost {gap.lost:,}: {gap.reason}", "     ", first="  "
+    for gap in data.gaps[-_GAPS:]:
+        yield from wrapped(
+            f"pid {gap.pid}, {utc(gap.since)} to {utc(gap.until)}, lost {gap.lost:,}: {gap.reason}", _INDENT, first="  "
         )
-
-
-def _wrapped(text: str, indent: str, *, first: str | None = None) -> Iterator[str]:
-    text = _printable(text)
-    if text:
-        # The first line may hold colour, which takes no room: wrapped without it, then put in front.
-        lead = indent if first is None else first
-        room = len(_plain(lead))
-        lines = textwrap.wrap(text, WIDTH, initial_indent=" " * room, subsequent_indent=indent, break_on_hyphens=False)
-        yield lead + lines[0][room:]
-        yield from lines[1:]
-
-
-def _plain(text: str) -> str:
-    parts = text.split("\x1b[")
-    return parts[0] + "".join(part.partition("m")[2] for part in parts[1:])
-
-
-def _painted(word: str, finding: Finding, colour: bool) -> str:
-    return f"\x1b[{_COLOURS[finding]}m{word}\x1b[0m" if colour else word
-
-
-def _printable(text: str) -> str:
-    """Leave out what would steer the terminal: reasons and paths are other people's text."""
-    return "".join(character if character.isprintable() or character == "\n" else "?" for character in text)
-
-
-def _cut(text: str, width: int) -> str:
-    text = _printable(text)
-    return text if len(text) <= width else text[: width - 1] + "…"
+    if len(data.gaps) > _GAPS:
+        yield f"     and {len(data.gaps) - _GAPS} gaps before"

@@ -62,7 +62,7 @@ def _is_empty(value: object) -> bool:
 def _differences(legacy: Observation, unified: Observation) -> Iterator[Difference]:
     if isinstance(legacy, Raised) and isinstance(unified, Raised):
         if legacy.error.type_name != unified.error.type_name:
-            yield Difference("error", "", legacy.error.type_name, unified.error.type_name)
+            yield Difference("error", "", legacy.error, unified.error)
         else:
             yield from _walk(dict(legacy.error.fields), dict(unified.error.fields), "error")
     elif isinstance(legacy, Raised) or isinstance(unified, Raised):

@@ -21,7 +21,8 @@ class Divergence:
         types: Type names, legacy then unified.
         known: Id of the known-divergence rule that it matches, or None.
         seen_at: Unix time in seconds.
-        sample: Path, types, lengths and keyed hashes of both values; values only for fields that the port allows.
+        sample: Path, types, lengths and keyed hashes of both values, of the call's arguments and of those of the key's last write; values only
+            where the port allows them.
     """
 
     fingerprint: str
@@ -56,11 +57,13 @@ def type_name(value: object) -> str:
 
 
 def describe(value: object, *, show: bool, key: bytes) -> dict[str, object]:
-    """Describe *value* by type, length and a hash keyed with *key*; the value itself only if *show*.
+    """Describe *value* by type, length, a hash keyed with *key* and whether it was raised; the value itself only if *show*.
 
     A hash without a key would give away short values (yes or no, ages, post codes) to anybody who tries them all.
     """
     described: dict[str, object] = {"type": type_name(value)}
+    if isinstance(value, StandIn):
+        described["raised"] = True
     if isinstance(value, Collection):
         described["length"] = len(value)
     if value is not None:

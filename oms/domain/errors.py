@@ -8,6 +8,7 @@
     ├── BadInput                what somebody typed or wrote is not usable
     │   └── FlagFileInvalid     a flag file that must not be served
     ├── FlipRefused             a legal wish at an illegal moment (exit code 3)
+    ├── PinRefused              a divergence that no test can be made of (exit code 3)
     └── CouldNot                I/O failed or nothing answers (exit code 4)
 
 A message says where, what was found, what was wanted, in that order, and never holds a payload value or a secret.
@@ -66,6 +67,10 @@ class FlagFileInvalid(BadInput):
     def __init__(self, file: str, path: str, *, found: str, wanted: str, mend: str) -> None:
         super().__init__(f"{file}: {path or '(file)'}", found=found, wanted=wanted, mend=mend)
         self.file, self.path = file, path
+
+
+class PinRefused(OmsError):
+    """A divergence that no test can be made of, or whose test is there already (exit code 3)."""
 
 
 class FlipRefused(OmsError):

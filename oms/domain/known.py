@@ -33,6 +33,7 @@ class KnownDivergence:
         seam, operation: Where it holds: ``cache.types``, ``get``; a shell pattern such as ``cache.*`` may stand for several.
         kind, path: The difference's kind and folded path; shell patterns, so ``*`` covers every path.
         when: Name of the predicate that must hold too.
+        expires: The last day on which it holds, UTC.
         anchor: Where the migration guide tells callers what to do, ``docs/migration/cache.md#tc-01``.
     """
 
@@ -58,6 +59,46 @@ class KnownDivergence:
             and fnmatchcase(difference.path, self.path)
             and self.predicate(difference, facts)
         )
+
+
+SOON_DAYS = 14
+"""A rule that expires within so many days is warned of: time enough to look at the difference again before the check fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """What the date says of all rules with one id.
+
+    Attributes:
+        days_left: Whole days until the first of them expires; below 0 it is over since as many.
+    """
+
+    id: str
+    owner: str
+    expires: dt.date
+    days_left: int
+
+    @property
+    def is_over(self) -> bool:
+        """True if a rule of that id does not hold any more."""
+        return self.days_left < 0
+
+    @property
+    def words(self) -> str:
+        """``TC-01 of platform-caching expired on 2027-06-30, 3 days ago``."""
+        days = f"{abs(self.days_left)} {'day' if abs(self.days_left) == 1 else 'days'}"
+        when = f"expired on {self.expires}, {days} ago" if self.is_over else f"expires on {self.expires}, in {days}"
+        return f"{self.id} of {self.owner} {when}"
+
+
+def expiring(rules: Iterable[KnownDivergence], today: dt.date, *, within_days: int = SOON_DAYS) -> list[Expiry]:
+    """Return the ids whose rules have expired, or will within *within_days*, the longest expired first."""
+    first: dict[str, KnownDivergence] = {}
+    for rule in rules:
+        if rule.id not in first or rule.expires < first[rule.id].expires:
+            first[rule.id] = rule
+    found = [Expiry(rule.id, rule.owner, rule.expires, (rule.expires - today).days) for rule in first.values()]
+    return sorted((one for one in found if one.days_left <= within_days), key=lambda one: (one.days_left, one.id))
 
 
 def matching_rule(
@@ -100,6 +141,6 @@ def rule_from(row: Mapping[str, object], *, where: str, predicates: Mapping[str,
 
 
 def _text(value: object, where: str, *, optional: bool) -> str:
-    if not isinstance(value, str) or not (value or optional):
+    if not isinstance(value, str) or not (value.strip() or optional):
         raise BadInput(where, found=repr(value), wanted="a text")
     return value

@@ -43,6 +43,8 @@ class Operation:
             that every one of these names has fingerprints and rules of its own.
         subject: Of an effect, the parameter that names what its calls share: the breaker, the budget. Their events are one sequence.
         label: Of an effect, names an error that the user's function raised; its class name by default.
+        arguments: Parameters whose values may stand in a sample, so that the call can be made again; those in ``named_by`` always may.
+            Of the others a sample has type, length and keyed hash.
         signature: The method's signature without ``self``.
         is_async: An ``async def`` that returns (not an async generator).
     """
@@ -60,6 +62,12 @@ class Operation:
     named_by: tuple[str, ...] = ()
     subject: str | None = None
     label: Callable[[BaseException], str] = lambda error: type(error).__qualname__
+    arguments: frozenset[str] = frozenset()
+
+    @property
+    def shown(self) -> frozenset[str]:
+        """Every parameter whose value may stand in a sample."""
+        return self.arguments.union(self.named_by)
 
 
 @overload
@@ -73,6 +81,7 @@ def reads(
     errors: Mapping[str, tuple[str, ...]] = ...,
     values: frozenset[str] = ...,
     named_by: tuple[str, ...] = ...,
+    arguments: frozenset[str] = ...,
 ) -> Callable[[F], F]: ...
 def reads(
     function: F | None = None,
@@ -83,10 +92,18 @@ def reads(
     errors: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     values: frozenset[str] = frozenset(),
     named_by: tuple[str, ...] = (),
+    arguments: frozenset[str] = frozenset(),
 ) -> Any:
     """Mark a method that may run twice. See :class:`Operation` for the parameters; *key* defaults to the key of the port's writes."""
     operation = Operation(
-        Effect.READS, key=key, rescue=rescue, deadline_s=deadline_s, errors=errors, values=values, named_by=named_by
+        Effect.READS,
+        key=key,
+        rescue=rescue,
+        deadline_s=deadline_s,
+        errors=errors,
+        values=values,
+        named_by=named_by,
+        arguments=arguments,
     )
     return _mark(function, operation)
 
@@ -101,6 +118,7 @@ def writes(
     deadline_s: float = ...,
     errors: Mapping[str, tuple[str, ...]] = ...,
     values: frozenset[str] = ...,
+    arguments: frozenset[str] = ...,
 ) -> Callable[[F], F]: ...
 def writes(
     function: F | None = None,
@@ -110,9 +128,18 @@ def writes(
     deadline_s: float = 1.0,
     errors: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     values: frozenset[str] = frozenset(),
+    arguments: frozenset[str] = frozenset(),
 ) -> Any:
     """Mark a method that changes what is stored under *key*; without a key it changes everything."""
-    operation = Operation(Effect.WRITES, key=key, removes=removes, deadline_s=deadline_s, errors=errors, values=values)
+    operation = Operation(
+        Effect.WRITES,
+        key=key,
+        removes=removes,
+        deadline_s=deadline_s,
+        errors=errors,
+        values=values,
+        arguments=arguments,
+    )
     return _mark(function, operation)
 
 
@@ -258,6 +285,12 @@ class Seam(Generic[P, A]):
         if strangers := [each for each in mark.named_by if each not in {parameter.name for parameter in parameters}]:
             raise self.fault(
                 f"{port.__name__}.{name}() has no parameter {strangers[0]!r}, by which its mark names a difference",
+                method=name,
+                parameter=strangers[0],
+            )
+        if strangers := sorted(mark.arguments - {parameter.name for parameter in parameters}):
+            raise self.fault(
+                f"{port.__name__}.{name}() has no parameter {strangers[0]!r}, which its mark lets samples show",
                 method=name,
                 parameter=strangers[0],
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -179,6 +179,25 @@ class JournalReader:
                 durations=durations,
                 units=units,
             )
+
+    def spans(self, name: str, window: Window = ALWAYS) -> dict[Place, tuple[float, float]]:
+        """Return by place when the first and the last minute (hour, of what is old) with the tally *name* began, Unix times in seconds."""
+        rows = self._rows(
+            "SELECT phase, seam, operation, stage, plan, version, first, last FROM"
+            " (SELECT place, min(minute) AS first, max(minute) AS last FROM tally WHERE name = ? AND minute BETWEEN ? AND ? GROUP BY place)"
+            " JOIN place ON place.id = place",
+            (name, *window.minutes),
+        )
+        return {Place(*row[:6]): (row[6] * 60.0, row[7] * 60.0) for row in rows}
+
+    def by_minute(self, names: Sequence[str], window: Window = ALWAYS) -> list[tuple[str, float, str, int]]:
+        """Return phase, beginning of the minute (hour, of what is old), name and sum of each tally in *names*, the oldest first."""
+        rows = self._rows(
+            f"SELECT phase, minute * 60.0, name, sum(count) FROM tally JOIN place ON place.id = place"
+            f" WHERE name IN ({', '.join('?' * len(names))}) AND minute BETWEEN ? AND ? GROUP BY phase, minute, name ORDER BY minute",
+            (*names, *window.minutes),
+        )
+        return list(rows)
 
     def span(self) -> tuple[float, float] | None:
         """Return the first and the last minute with counts as Unix times in seconds, None without any."""

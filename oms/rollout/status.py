@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from oms.domain.errors import CouldNot
+from oms.domain.errors import BadInput, CouldNot
 from oms.domain.phase import Phase
 from oms.domain.split import Split
 from oms.domain.stage import Stage
@@ -21,6 +21,7 @@ from oms.rollout.guard.ramp import Assessment, assess
 from oms.rollout.guard.wording import assessment_json, controller_json
 from oms.rollout.present import Present, present
 from oms.rollout.switchboard import Switchboard
+from oms.seams.known import expiring_today
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +157,8 @@ def gather(
     notes: list[str] = []
     policy = sources.policy() if sources else None
     standings, trail = _standings(board, notes), _trail(board, notes)
+    phases = list(phases)
+    notes.extend(_expired(phases))
     live = sorted((standing for standing in standings if standing.alive), key=lambda standing: standing.pid)
     return StatusReport(
         at=now,
@@ -178,6 +181,17 @@ def _rollout(sources: Sources | None, policy: Policy | None, phase: Phase, notes
     except Exception as error:  # the screen is looked at when things are wrong
         notes.append(f"{phase.name}: its guards could not be looked at: {type(error).__name__}: {error}")
         return None
+
+
+def _expired(phases: Iterable[Phase]) -> list[str]:
+    """Return a sentence for each known divergence that has expired or will soon; rules that cannot be read say so."""
+    found: list[str] = []
+    for phase in phases:
+        try:
+            found += [f"known divergence {one.words}" for one in expiring_today(phase.name)]
+        except BadInput as error:
+            found.append(str(error))
+    return found
 
 
 def _standings(board: Switchboard, notes: list[str]) -> Sequence[ProcessStanding]:

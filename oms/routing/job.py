@@ -32,7 +32,7 @@ class Job:
 
     Attributes:
         control: The side that answered; its observation holds snapshots, not values.
-        arguments: Snapshot of ``(args, kwargs)``.
+        arguments: Snapshot of ``(args, kwargs)``; of a write these themselves, which its caller may have changed since.
         candidate: What the other side did, where that is known already (a rescue, a second write).
         fault: Why the call cannot be compared, where that is known already.
         stamp: Moment of the key book at which the control began.
@@ -95,7 +95,9 @@ class Job:
             return
         control, candidate = self.opened_observation(), self.candidate or Returned(None)
         legacy, unified = (control, candidate) if self.control is Side.LEGACY else (candidate, control)
-        verdict = self.state.judge.judge(self.operation, self.facts(), legacy=legacy, unified=unified)
+        verdict = self.state.judge.judge(
+            self.operation, self.facts(), legacy=legacy, unified=unified, given=self._given
+        )
         also = self._errors()
         if verdict.is_empty:
             also = (*also, EMPTY)
@@ -167,7 +169,10 @@ class Job:
         """Return the names that the call gave, in the order in which the port declares them."""
         if not self.operation.named_by:
             return ""
-        args, kwargs = opened(self.arguments)
-        places = {name: place for place, name in enumerate(self.operation.signature.parameters)}
-        given = (kwargs[name] if name in kwargs else args[places[name]] for name in self.operation.named_by)
-        return "@".join(map(str, given))
+        given = self._given()
+        return "@".join(str(given[name]) for name in self.operation.named_by)
+
+    def _given(self) -> dict[str, object]:
+        """Return the arguments of the call by name."""
+        args, kwargs = opened(self.arguments) or ((), {})
+        return {**dict(zip(self.operation.signature.parameters, args, strict=False)), **kwargs}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,9 @@ from oms.domain.stage import Effect
 from oms.routing.contain import CONTAINED
 from oms.routing.noise_paths import NoisePaths
 from oms.routing.tally import Ledger
+
+Given = Callable[[], Mapping[str, object]]
+"""Returns the arguments of a call by name; asked of those alone that diverge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +43,34 @@ class Judge:
         self._rules = [rule for rule in rules if rule.seam.split(".")[0] in (seam.phase.name, "*")]
         self._ledger = ledger
         self._hash_key = hash_key
+        self._shown_of_writes = frozenset().union(
+            *(operation.arguments for operation in seam.operations().values() if operation.effect is Effect.WRITES)
+        )
         self.noise_paths = NoisePaths()
 
-    def judge(self, operation: Operation, facts: Facts, *, legacy: Observation, unified: Observation) -> Verdict:
+    def judge(
+        self, operation: Operation, facts: Facts, *, legacy: Observation, unified: Observation, given: Given = dict
+    ) -> Verdict:
         """Compare and note every divergence. A comparator, a rule or a value that raises makes the call uncomparable."""
         try:
-            return self._judge(operation, facts, legacy, unified)
+            return self._judge(operation, facts, legacy, unified, given)
         except CONTAINED:  # values, comparators and predicates are other people's code
             return Verdict(Outcome.UNCOMPARABLE, Uncomparable.COMPARATOR_FAILED)
 
     def note(
-        self, operation: Operation, facts: Facts, differences: Sequence[Difference], *, is_reasonable: bool
+        self,
+        operation: Operation,
+        facts: Facts,
+        differences: Sequence[Difference],
+        *,
+        is_reasonable: bool,
+        given: Mapping[str, object],
     ) -> tuple[Outcome, Uncomparable | None]:
         """Return what a comparison comes to that was made elsewhere, and note its divergences.
 
         Args:
             is_reasonable: Without differences the sides were alike within a tolerance, not to the last digit.
+            given: The call's arguments by name, without the user's function.
         """
         if not differences:
             return (Outcome.REASONABLE if is_reasonable else Outcome.MATCHED), None
@@ -63,7 +78,7 @@ class Judge:
             known = self._matched(facts, differences)
         except CONTAINED:  # predicates are other people's code
             return Outcome.UNCOMPARABLE, Uncomparable.COMPARATOR_FAILED
-        return self._noted(operation, facts, known), None
+        return self._noted(operation, facts, known, self._call(operation, facts, given)), None
 
     def noise(self, facts: Facts, *, first: Observation, again: Observation) -> list[str]:
         """Compare two answers of legacy in the same way, and note no divergence.
@@ -79,13 +94,15 @@ class Judge:
         paths = [_at(facts.named, difference).path for difference, rule in known or () if rule is None]
         return ["noise", *self.noise_paths.names(facts.operation, paths)]
 
-    def _judge(self, operation: Operation, facts: Facts, legacy: Observation, unified: Observation) -> Verdict:
+    def _judge(
+        self, operation: Operation, facts: Facts, legacy: Observation, unified: Observation, given: Given
+    ) -> Verdict:
         known = self._known(facts, legacy, unified)
         if known is None:
             return Verdict(Outcome.REASONABLE)
         if not known:
             return Verdict(Outcome.MATCHED, is_empty=are_both_empty(legacy, unified))
-        return Verdict(self._noted(operation, facts, known))
+        return Verdict(self._noted(operation, facts, known, self._call(operation, facts, given())))
 
     def _known(
         self, facts: Facts, legacy: Observation, unified: Observation
@@ -105,14 +122,23 @@ class Judge:
         return [(one, matching_rule(self._rules, name, _at(facts.named, one), facts)) for one in differences]
 
     def _noted(
-        self, operation: Operation, facts: Facts, known: Sequence[tuple[Difference, KnownDivergence | None]]
+        self,
+        operation: Operation,
+        facts: Facts,
+        known: Sequence[tuple[Difference, KnownDivergence | None]],
+        call: Mapping[str, object],
     ) -> Outcome:
         for difference, rule in known:
-            self._ledger.divergence(self._divergence(operation, facts, difference, rule))
+            self._ledger.divergence(self._divergence(operation, facts, difference, rule, call))
         return Outcome.IGNORED if all(rule for _, rule in known) else Outcome.MISMATCHED
 
     def _divergence(
-        self, operation: Operation, facts: Facts, difference: Difference, rule: KnownDivergence | None
+        self,
+        operation: Operation,
+        facts: Facts,
+        difference: Difference,
+        rule: KnownDivergence | None,
+        call: Mapping[str, object],
     ) -> Divergence:
         # What a replay compares is the sides' conduct, in words of ours: there is no value of the caller's in it.
         show = operation.effect is Effect.EFFECTS or difference.path in operation.values
@@ -133,8 +159,19 @@ class Judge:
                 "control": facts.control.value,
                 "legacy": describe(difference.legacy, show=show, key=self._hash_key),
                 "unified": describe(difference.unified, show=show, key=self._hash_key),
+                **call,
             },
         )
+
+    def _call(self, operation: Operation, facts: Facts, given: Mapping[str, object]) -> dict[str, object]:
+        """Describe what it takes to make the call again: its arguments and, of a read, those of the key's last write."""
+        call: dict[str, object] = {"call": self._described(given, operation.shown)}
+        if operation.effect is Effect.READS and facts.written_s is not None:
+            call["write"] = self._described(dict(facts.write), self._shown_of_writes)
+        return call
+
+    def _described(self, given: Mapping[str, object], shown: Collection[str]) -> dict[str, object]:
+        return {name: describe(value, show=name in shown, key=self._hash_key) for name, value in given.items()}
 
 
 def _at(named: str, difference: Difference) -> Difference:

@@ -25,8 +25,8 @@ MAX_CELLS = 500
 _LINES_EVERY_S = 1.0
 _LINE_AT = 0.8
 _LINE_NEEDS = 200
-_HELD_BY_LEDGER = 2
-"""References to a cell that only the ledger knows: its own, and the one of asking."""
+_HELD_BY_LEDGER = 3
+"""References to a cell that only the ledger knows: the ledger's, that of the cell's own book of units, and the one of asking."""
 
 _CALLS = "calls"
 _SHADOWED = Disposition.SHADOWED.value

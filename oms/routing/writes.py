@@ -73,7 +73,7 @@ class Write:
                 self._first_failed(key, error, _clock() - began)
                 self._state.repairs.settle(self._first, key)
                 raise
-            job = self._answered(key, kwargs, answer, _clock() - began)
+            job = self._answered(key, (args, kwargs), answer, _clock() - began)
             if job is not None:
                 try:
                     if not self._follow(job, taken):
@@ -106,7 +106,7 @@ class Write:
                 # Not settled here: a cancelled caller must not be made to wait. The next one to use the key does.
                 self._first_failed(key, error, _clock() - began)
                 raise
-            job = self._answered(key, kwargs, answer, _clock() - began)
+            job = self._answered(key, (args, kwargs), answer, _clock() - began)
             if job is not None:
                 try:
                     if not await self._afollow(job, taken):
@@ -208,7 +208,9 @@ class Write:
         else:
             self._cell.shadowed(Outcome.UNCOMPARABLE, Uncomparable.NOT_ATTEMPTED, ((self._first, duration),))
 
-    def _answered(self, key: str | None, kwargs: dict[str, Any], answer: object, duration: int) -> Job | None:
+    def _answered(
+        self, key: str | None, arguments: tuple[tuple[Any, ...], dict[str, Any]], answer: object, duration: int
+    ) -> Job | None:
         """Return what there is to compare, None if the write goes to one side only."""
         if duration > self._units.line_ns:
             self._units.slow(duration)
@@ -222,6 +224,8 @@ class Write:
         job = Job(self._state, self._operation, self._cell, self._stage, self._first)
         job.key = key
         job.control_ns = duration
+        job.arguments = arguments
+        kwargs = arguments[1]
         job.written = tuple((name, kwargs[name]) for name in self._facts if is_frozen(kwargs.get(name)))
         job.began_s = time.perf_counter()
         try:

@@ -15,6 +15,8 @@ Value = Any
 Ttl = float | dt.timedelta | None
 """Seconds (0 or more), a timedelta, or None for the cache's default."""
 
+_TTL = frozenset({"ttl"})
+
 
 class Cache(Protocol):
     """Remembers values under a key for a while."""
@@ -23,7 +25,7 @@ class Cache(Protocol):
     def get(self, key: str) -> Value | None:
         """Return the value under *key*, or None if absent or expired."""
 
-    @writes(key="key")
+    @writes(key="key", arguments=_TTL)
     def set(self, key: str, value: Value, *, ttl: Ttl = None) -> None:
         """Remember *value* under *key* for *ttl*: seconds, a timedelta, or None for the cache's default. A ttl of 0 expires at once."""
 
@@ -44,7 +46,7 @@ class AsyncCache(Protocol):
     async def aget(self, key: str) -> Value | None:
         """Return the value under *key*, or None if absent or expired."""
 
-    @writes(key="key")
+    @writes(key="key", arguments=_TTL)
     async def aset(self, key: str, value: Value, *, ttl: Ttl = None) -> None:
         """Remember *value* under *key* for *ttl*: seconds, a timedelta, or None for the cache's default. A ttl of 0 expires at once."""
 

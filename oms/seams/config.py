@@ -208,9 +208,11 @@ def _one_key(difference: Difference, facts: Facts) -> bool:
 
 def _insisted(difference: Difference, facts: Facts) -> bool:
     """StrictEnv raises for an unset variable, in tests it says None; unified has a default for it, or refuses in its own words."""
-    raised = difference.legacy.type_name if isinstance(difference.legacy, StandIn) else difference.legacy
-    answered = isinstance(difference.unified, str) or difference.unified is None
-    return raised in ("ValueError", None) and answered
+    legacy, unified = difference.legacy, difference.unified
+    answered = isinstance(unified, str) or unified is None
+    if isinstance(legacy, StandIn):
+        return legacy.type_name == "ValueError" and (answered or _is_refused(unified))
+    return legacy is None and answered
 
 
 def _development_by_default(difference: Difference, facts: Facts) -> bool:

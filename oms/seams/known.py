@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
+import time
 import tomllib
 from collections import Counter
 from collections.abc import Mapping
 from importlib.resources import files
 
 from oms.domain.errors import BadInput
-from oms.domain.known import KnownDivergence, Predicate, rule_from
+from oms.domain.known import Expiry, KnownDivergence, Predicate, expiring, rule_from
 from oms.seams import PHASES, cache, config, resilience_known
 
 _PREDICATES: Mapping[str, Mapping[str, Predicate]] = {
@@ -32,9 +34,21 @@ def load_known(phase: str) -> list[KnownDivergence]:
     source = files("oms.seams") / f"{phase}.known.toml"
     if not source.is_file():
         return []
-    return known_from(
-        source.read_text("utf-8"), where=f"oms/seams/{source.name}", predicates=_PREDICATES.get(phase, {})
-    )
+    return known_from(source.read_text("utf-8"), where=known_file(phase), predicates=_PREDICATES.get(phase, {}))
+
+
+def known_file(phase: str) -> str:
+    """Return where the rules of *phase* stand, from the root of the repository."""
+    return f"oms/seams/{phase}.known.toml"
+
+
+def expiring_today(phase: str) -> list[Expiry]:
+    """Return the ids of *phase* whose rules have expired or will soon, as of today in UTC.
+
+    Raises:
+        BadInput: as :func:`load_known` does.
+    """
+    return expiring(load_known(phase), dt.datetime.fromtimestamp(time.time(), dt.UTC).date())
 
 
 def known_from(text: str, *, where: str, predicates: Mapping[str, Predicate]) -> list[KnownDivergence]:

@@ -1,5 +1,6 @@
 """The contract kit: one suite against legacy, unified and the facade in every stage, and fakes of what the hall takes from outside."""
 
+from oms.testing.both_sides import Asked, BothSides, shaped
 from oms.testing.clock import FakeClock
 from oms.testing.contract import KnownException, contract
 from oms.testing.journal import MemoryJournal
@@ -8,6 +9,8 @@ from oms.testing.vantage import Sides, Vantage, vantages
 from oms.testing.virtual_time import VirtualTime
 
 __all__ = [
+    "Asked",
+    "BothSides",
     "FakeClock",
     "KnownException",
     "MemoryJournal",
@@ -16,5 +19,6 @@ __all__ = [
     "VirtualTime",
     "contract",
     "fixed_stage",
+    "shaped",
     "vantages",
 ]

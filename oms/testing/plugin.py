@@ -13,6 +13,7 @@ from oms.domain.phase import Seam
 from oms.domain.stage import Side
 from oms.routing import LaneLimits, Runtime
 from oms.seams.known import load_known
+from oms.testing.both_sides import BothSides
 from oms.testing.clock import FakeClock
 from oms.testing.driven import Driven
 from oms.testing.stages import fixed_stage
@@ -42,6 +43,13 @@ def subject(request: pytest.FixtureRequest, sides: MakeSides) -> Iterator[Any]:
         if vantage.is_async:
             found = Driven(found, stack.enter_context(asyncio.Runner()))
         yield found
+
+
+@pytest.fixture
+def both_sides(sides: MakeSides) -> Iterator[Callable[[Seam[Any, Any]], BothSides]]:
+    """Makes both sides of a seam to be asked the same, as a pinned divergence does. Async ports are driven from here."""
+    with asyncio.Runner() as runner:
+        yield lambda seam: BothSides(seam, sides(seam), runner)
 
 
 def _subject(vantage: Vantage, sides: Sides, stack: ExitStack) -> Any:

@@ -19,7 +19,7 @@ from oms.domain.decision import DecisionTable, FixedDecision
 from oms.domain.errors import BadInput, CouldNot
 from oms.domain.stage import Stage
 from oms.unified.resilience import CircuitOpenError
-from oms.wiring import BOUND_PHASES, Oms, build
+from oms.wiring import BOUND_PHASES, BOUND_SEAMS, Oms, build
 from tests.architecture.sources import ROOT
 
 
@@ -155,3 +155,13 @@ def _collected(reader: InMemoryMetricReader) -> dict[str, dict[str, int]]:
         for scope in resource.scope_metrics
         for metric in scope.metrics
     }
+
+
+def test_bound_seams_are_all(tmp_path: Path) -> None:
+    """What the report looks for is what is bound: a seam that is left out of the list would never be missed."""
+    oms = build(flags=tmp_path, var=tmp_path / "var")
+    bound = set(oms.runtime._bound)
+    oms.stop()
+
+    assert {(seam.phase.name, seam.name) for seam in BOUND_SEAMS} == bound
+    assert {phase.name for phase in BOUND_PHASES} == {seam.phase.name for seam in BOUND_SEAMS}

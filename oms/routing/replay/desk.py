@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict, deque
+from collections.abc import Mapping
 from typing import Any
 
 from oms.domain.observation import Disposition, Facts, Outcome, Uncomparable
@@ -12,7 +13,7 @@ from oms.domain.trace import ADMITTED, NO_OUTCOME, Trace, part
 from oms.routing.contain import CONTAINED, INSIDE
 from oms.routing.job import WHO_RAISED, Job
 from oms.routing.replay.circuits import adopt_open, circuit_of
-from oms.routing.replay.recorder import Attempt, Begun, Circuit, Ended, Happening, Moment, Recording, Woke
+from oms.routing.replay.recorder import Attempt, Begun, Circuit, End, Ended, Happening, Moment, Recording, Woke
 from oms.routing.replay.virtual import TwinCall, VirtualClock
 from oms.routing.state import SeamState
 from oms.seams.resilience import TIME
@@ -32,13 +33,15 @@ class Line:
 
     Attributes:
         parted: How the sides last differed in whom they let in, None while they are in step. After a gap they may differ in any way.
+        failures_in_a_row: Attempts that failed since the last one that did not, in the control's order.
         is_blind: The twin has not seen all failures that its control counts by now: it will open at another moment, once.
     """
 
-    __slots__ = ("is_blind", "parted", "twin")
+    __slots__ = ("failures_in_a_row", "is_blind", "parted", "twin")
 
-    def __init__(self, twin: Any, parted: str | None, *, is_blind: bool) -> None:
+    def __init__(self, twin: Any, parted: str | None, *, is_blind: bool, failures_in_a_row: int = 0) -> None:
         self.twin = twin
+        self.failures_in_a_row = failures_in_a_row
         self.parted = parted
         self.is_blind = is_blind
 
@@ -121,6 +124,9 @@ class Desk:
     def _replay(self, recording: Recording, at: Moment, what: Happening) -> None:
         if isinstance(what, Begun):
             line = recording.line = self._line(at, recording)
+            if recording.before.state is not None:
+                self._clock.stand(at, None)
+                recording.twin_before = circuit_of(line.twin, recording.subject).state
             recording.twin = TwinCall(self._clock, recording)
             recording.twin.begin(at, getattr(line.twin, recording.operation.name))
             return
@@ -128,12 +134,18 @@ class Desk:
         if twin is None:  # it began before a fork, or was given up
             self._give_up(recording, is_over=isinstance(what, Ended))
         elif isinstance(what, Attempt):
+            self._count_failure(recording, what)
             twin.attempt_ended(at, what)
         elif isinstance(what, Woke):
             twin.woke(at)
         else:
             recording.is_played = True
             self._ended(at, recording, twin, what)
+
+    def _count_failure(self, recording: Recording, attempt: Attempt) -> None:
+        if attempt.end is not End.CANCELLED:
+            line = self._lines.get(recording.subject, recording.line)
+            line.failures_in_a_row = 0 if attempt.end is End.RETURNED else line.failures_in_a_row + 1
 
     def _give_up(self, recording: Recording, *, is_over: bool) -> None:
         self.lost(recording.subject)
@@ -181,7 +193,12 @@ class Desk:
         if circuit.open_for_s > 0:
             adopt_open(twin, subject, circuit.open_for_s)
         has_breaker = circuit.state is not None and hasattr(twin, "adopt_open")
-        return Line(twin, parted, is_blind=has_breaker and circuit.state != "open")
+        return Line(
+            twin,
+            parted,
+            is_blind=has_breaker and circuit.state != "open",
+            failures_in_a_row=line.failures_in_a_row if line is not None else 0,
+        )
 
     def _dispose(self, line: Line) -> None:
         forget = getattr(line.twin, "forget_twin", None)
@@ -218,12 +235,26 @@ class Desk:
         else:
             line.parted = None
         verdict, reason = self._state.judge.note(
-            recording.operation, _facts(recording), differences, is_reasonable=not is_exact
+            recording.operation,
+            self._facts(recording, line, given := _given(recording)),
+            differences,
+            is_reasonable=not is_exact,
+            given=given,
         )
         also = () if NO_OUTCOME in (legacy.outcome, unified.outcome) else (_who_raised(legacy, unified),)
         recording.count(verdict, reason, *also)
         has_failed = verdict is Outcome.MISMATCHED and unified.refused_by is not None and legacy.refused_by is None
         self._guard(recording, is_bad=has_failed)
+
+    def _facts(self, recording: Recording, line: Line, given: Mapping[str, Any]) -> Facts:
+        before = {self._control: recording.before.state, self._control.other: recording.twin_before}
+        return Facts(
+            operation=recording.operation.name,
+            stage=recording.stage,
+            control=recording.control,
+            named="@".join(str(given[name]) for name in recording.operation.named_by),
+            write=(("failures_in_a_row", line.failures_in_a_row), ("unified_before", before[Side.UNIFIED])),
+        )
 
     def _guard(self, recording: Recording, *, is_bad: bool) -> None:
         """Unified refuses by itself where legacy calls, and nobody has accepted that: that is what the hard-fail guard counts."""
@@ -248,17 +279,12 @@ class Desk:
         return band
 
 
-def _facts(recording: Recording) -> Facts:
-    operation = recording.operation
+def _given(recording: Recording) -> dict[str, Any]:
+    """Return the call's arguments by name, without the user's function."""
     args, kwargs = recording.arguments
-    given = operation.signature.bind(None, *args, **kwargs)
-    given.apply_defaults()
-    return Facts(
-        operation=operation.name,
-        stage=recording.stage,
-        control=recording.control,
-        named="@".join(str(given.arguments[name]) for name in operation.named_by),
-    )
+    bound = recording.operation.signature.bind(None, *args, **kwargs)
+    bound.apply_defaults()
+    return dict(list(bound.arguments.items())[1:])
 
 
 def _who_raised(legacy: Trace, unified: Trace) -> str:

@@ -91,7 +91,7 @@ class Recording(TimeSource):
         is_compared: False for a call that is only there for its twin to know what the control knows.
         is_played: Its end was replayed.
         control_ns: Nanoseconds that the call took.
-        twin, line: The lane's own notes.
+        twin, line, twin_before: The lane's own notes.
     """
 
     __slots__ = (
@@ -119,6 +119,7 @@ class Recording(TimeSource):
         "stage",
         "subject",
         "twin",
+        "twin_before",
     )
     __setattr__ = object.__setattr__  # time is frozen, a recording is being written
 
@@ -143,6 +144,7 @@ class Recording(TimeSource):
         self.control_ns = 0
         self.twin: Any = None
         self.line: Any = None
+        self.twin_before: str | None = None
         self.is_counted = self.is_played = self._is_over = False
         self._base, self._tape = base, tape
         self._task = asyncio.current_task()
@@ -202,8 +204,9 @@ class Recording(TimeSource):
         self._cut = None
 
     def _named(self, error: BaseException) -> str:
-        for number, one in enumerate(self._errors, start=1):
-            if one is error:
+        # From the end: a function may raise the same object each time.
+        for number in range(len(self._errors), 0, -1):
+            if self._errors[number - 1] is error:
                 return f"cut {number}" if error is self._cut else f"error {number}"
         return type(error).__qualname__
 

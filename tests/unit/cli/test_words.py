@@ -13,7 +13,9 @@ from tests.architecture.sources import ROOT
 from tests.unit.cli.conftest import Oms
 from tests.unit.cli.place import Place
 
-COMMANDS = (["status"], ["flip"], ["rollback"], ["flags"], ["flags", "check"], ["report"], ["rehearse"], ["serve"])
+COMMANDS = (
+    ["status"], ["flip"], ["rollback"], ["flags"], ["flags", "check"], ["report"], ["pin"], ["rehearse"], ["serve"],
+)  # fmt: skip
 LOADED = """
 import sys
 from oms.cli.main import main

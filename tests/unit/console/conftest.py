@@ -10,6 +10,7 @@ import pytest
 from oms.console.report import ReportData, build_report
 from oms.domain.divergence import Divergence
 from oms.domain.histogram import bucket_of
+from oms.domain.readiness import Demand
 from oms.domain.record import Batch, Flip, Latency, Place, Repair, Tally, Trip
 from oms.journal import Journal, JournalReader, append_flip
 
@@ -21,16 +22,28 @@ GET_LIVE = Place("cache", "types", "get", "live")
 SET = Place("cache", "types", "set", "shadow")
 DELETE = Place("cache", "validation", "delete", "shadow")
 OFF = Place("config", "settings", "read", "off")
+OLD = Place("cache", "types", "get", "shadow", version="old")
+
+BOUND = {
+    "cache": ["cache.types.get", "cache.types.set", "cache.types.clear", "cache.validation.delete"],
+    "config": ["config.settings.read"],
+    "security": ["security.text.clean"],
+}
+"""What the service hands out; one operation of the cache was never called, and one phase not at all."""
 
 COUNTS = {
     GET: {"calls": 30_000, "shadowed": 28_500, "sampled_out": 1_200, "paused": 300, "matched": 27_000, "reasonable": 600, "ignored": 480,
           "mismatched": 100, "uncomparable": 200, "uncomparable.raced": 180, "uncomparable.not_snapshottable": 20, "timed_out": 20,
-          "dropped": 100, "empty": 900, "unscoped": 40},
+          "dropped": 100, "empty": 900, "unscoped": 40, "repeated": 400, "errors.none": 28_100, "errors.unified": 60, "errors.legacy": 5,
+          "errors.both": 15, "noise": 300, "noise.properties.*.range": 3},
     GET_LIVE: {"calls": 5_000, "shadowed": 5_000, "matched": 5_000, "rescued": 3},
     SET: {"calls": 4_000, "shadowed": 4_000, "matched": 4_000},
     DELETE: {"calls": 1_000, "shadowed": 1_000, "matched": 800, "ignored": 200},
     OFF: {"calls": 10, "unshadowed": 10},
 }  # fmt: skip
+
+OLD_COUNTS = {"calls": 50, "shadowed": 50, "matched": 30, "mismatched": 20}
+"""Ten minutes before, with another version of the sources."""
 
 SAMPLE = {
     "path": "properties.*.range", "control": "legacy",
@@ -96,14 +109,18 @@ def night() -> list[Batch]:
 
 @pytest.fixture
 def journal_path(tmp_path: Path) -> Path:
-    """A journal of one night: two stages, three causes, one trip, one process that was killed, one loss."""
+    """A journal of one night: two versions, two stages, three causes, one trip, one process that was killed, one loss."""
     path = tmp_path / "journal.db"
-    batches = [*night(), Batch(lost_divergences=7)]
-    journal = Journal(
-        path, lambda: batches.pop(0) if batches else Batch(), clock=lambda: NIGHT + 600, hash_key=b"k" * 32
-    )
-    journal.flush()
-    journal.flush()
+    batches = [
+        Batch([Tally(OLD, name, count) for name, count in OLD_COUNTS.items()]),
+        *night(),
+        Batch(lost_divergences=7),
+    ]
+    clock = [NIGHT]
+    journal = Journal(path, lambda: batches.pop(0) if batches else Batch(), clock=lambda: clock[0], hash_key=b"k" * 32)
+    for at in (NIGHT, NIGHT + 600, NIGHT + 600):
+        clock[0] = at
+        journal.flush()
     journal.stop(5.0)
     for at, source, target, who, why in (
         (0, "off", "dualwrite", "ann", "start of the night"),
@@ -127,4 +144,10 @@ def journal_path(tmp_path: Path) -> Path:
 def data(journal_path: Path) -> ReportData:
     """The report of that night."""
     with JournalReader(journal_path) as reader:
-        return build_report(reader, made_at=NIGHT + 720, command="oms report cache --var var --format html")
+        return build_report(
+            reader,
+            demands=lambda phase: Demand(),
+            bound=BOUND,
+            made_at=NIGHT + 720,
+            command="oms report cache --var var --html report.html",
+        )

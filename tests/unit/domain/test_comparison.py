@@ -239,10 +239,9 @@ def test_both_raise_alike() -> None:
 
 def test_both_raise_unlike() -> None:
     """Two classes of exception differ by class; of one class, by the declared field."""
+    legacy, unified = failed("KeyError", code=1), failed("ValueError", code=2)
 
-    assert (Difference("error", "", "KeyError", "ValueError"),) == compare(
-        legacy=failed("KeyError", code=1), unified=failed("ValueError", code=2)
-    )
+    assert (Difference("error", "", legacy.error, unified.error),) == compare(legacy=legacy, unified=unified)
     assert (Difference("value", "error.code", 1, 2),) == compare(
         legacy=failed("KeyError", code=1), unified=failed("KeyError", code=2)
     )

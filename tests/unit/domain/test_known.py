@@ -8,7 +8,7 @@ import pytest
 
 from oms.domain.comparison import Difference
 from oms.domain.errors import BadInput
-from oms.domain.known import KnownClass, KnownDivergence, matching_rule, rule_from
+from oms.domain.known import KnownClass, KnownDivergence, expiring, matching_rule, rule_from
 from oms.domain.observation import Facts
 from oms.domain.stage import Side, Stage
 
@@ -161,3 +161,38 @@ def test_path_may_be_empty() -> None:
     """An empty path is the top of the answer."""
 
     assert rule(path="").covers("cache.types", Difference("type", "", [], ()), FACTS)
+
+
+@pytest.mark.parametrize(
+    ("day", "expected"),
+    [
+        (dt.date(2027, 3, 16), []),
+        (dt.date(2027, 3, 17), ["TC-01 of types team expires on 2027-03-31, in 14 days"]),
+        (dt.date(2027, 3, 30), ["TC-01 of types team expires on 2027-03-31, in 1 day"]),
+        (dt.date(2027, 3, 31), ["TC-01 of types team expires on 2027-03-31, in 0 days"]),
+        (dt.date(2027, 4, 1), ["TC-01 of types team expired on 2027-03-31, 1 day ago"]),
+    ],
+)
+def test_expiry(day: dt.date, expected: list[str]) -> None:
+    """A rule holds on its last day; two weeks before it is told of."""
+    assert expected == [one.words for one in expiring([rule()], day)]
+    assert [day > dt.date(2027, 3, 31)] * len(expected) == [one.is_over for one in expiring([rule()], day)]
+
+
+def test_expiry_of_an_id_with_several_rules() -> None:
+    """The first of them counts, and what is over for longest comes first."""
+    rules = [
+        rule(id="TC-02"),
+        rule(id="TC-01"),
+        rule(id="TC-01", expires=dt.date(2027, 4, 2)),
+        rule(id="TC-03", expires=dt.date(2027, 3, 1)),
+    ]
+    found = expiring(rules, dt.date(2027, 4, 1))
+
+    assert [("TC-03", -31), ("TC-01", -1), ("TC-02", -1)] == [(one.id, one.days_left) for one in found]
+
+
+@pytest.mark.parametrize("name", ["owner", "reason", "id"])
+def test_blank_is_missing(name: str) -> None:
+    """A rule that nobody owns, or without a reason, is refused: a blank is none."""
+    assert f"known[0]: {name}: found ' '" in refusal({**ROW, name: " "})

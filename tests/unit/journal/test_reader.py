@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from dataclasses import replace
 
 import pytest
 
 from oms.domain.errors import CouldNot
 from oms.domain.record import Flip
 from oms.journal import Journal, JournalReader, Window, append_flip
+from tests.unit.journal.conftest import GET
 
 HOUR = 3600.0
 NOON = (time.time() // 60) * 60
@@ -124,3 +126,47 @@ def test_flip_that_cannot_be_written_says_so(path):
     with pytest.raises(CouldNot, match="the flip of cache is not in the journal"):
         append_flip(path, FLIP, limit_s=0.05)
     holder.close()
+
+
+def test_spans_are_of_one_tally(path, feed):
+    """By place, when a tally came first and last; another tally, another place and what is before the window do not count."""
+    now, other = [NOON], replace(GET, version="v2")
+    journal = Journal(path, feed, clock=lambda: now[0])
+    for minute, place, name in (
+        (0, GET, "shadowed"),
+        (1, GET, "calls"),
+        (3, GET, "calls"),
+        (5, other, "calls"),
+        (9, GET, "shadowed"),
+    ):
+        now[0] = NOON + minute * 60
+        feed.calls(1, place=place, name=name)
+        journal.flush()
+    journal.stop(1.0)
+    with JournalReader(path) as reader:
+        calls, late = reader.spans("calls"), reader.spans("calls", Window(NOON + 120))
+
+    assert {GET: (NOON + 60, NOON + 180), other: (NOON + 300, NOON + 300)} == calls
+    assert {GET: (NOON + 180, NOON + 180), other: (NOON + 300, NOON + 300)} == late
+
+
+def test_by_minute_sums_a_phase(path, feed):
+    """What all operations of a phase counted in a minute is one sum, the oldest first, of the tallies that are asked for."""
+    now = [NOON]
+    journal = Journal(path, feed, clock=lambda: now[0])
+    for minute, place, name in (
+        (0, GET, "calls"),
+        (0, replace(GET, operation="set"), "calls"),
+        (0, GET, "matched"),
+        (2, GET, "calls"),
+    ):
+        now[0] = NOON + minute * 60
+        feed.calls(4, place=place, name=name)
+        journal.flush()
+    journal.stop(1.0)
+    with JournalReader(path) as reader:
+        found = reader.by_minute(["calls"])
+        late = reader.by_minute(["calls", "matched"], Window(NOON + 60))
+
+    assert [("cache", NOON, "calls", 8), ("cache", NOON + 120, "calls", 4)] == found
+    assert [("cache", NOON + 120, "calls", 4)] == late

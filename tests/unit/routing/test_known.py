@@ -148,7 +148,7 @@ def test_values_where_the_port_allows() -> None:
 
     assert ("'left'", "'right'") == (samples["shown"]["legacy"]["value"], samples["shown"]["unified"]["value"])
     assert "left" not in repr(samples["hidden"])
-    assert {"path", "control", "legacy", "unified"} == set(samples["shown"])
+    assert {"path", "control", "legacy", "unified", "call"} == set(samples["shown"])
 
 
 def sampled(key: bytes, value: str) -> dict[str, Any]:
@@ -191,3 +191,48 @@ def test_divergences_are_bounded() -> None:
 
     assert (MAX_DIVERGENCES, 7) == (len(batch.divergences), batch.lost_divergences)
     assert 0 == runtime.drain().lost_divergences
+
+
+def test_call_holds_what_the_port_allows() -> None:
+    """A divergence tells of its call's arguments and of the key's last write: values where the port allows, else type, length and hash."""
+    runtime = Runtime(hash_key=b"1" * 32, limits=AMPLE)
+    runtime.publish(table(Stage.SHADOW))
+    legacy, unified = MapSide(), MapSide()
+    runtime.bind(TYPES, legacy=legacy, unified=unified)
+    cache = runtime.facade(TYPES)
+    cache.set(SECRET, {"password": SECRET}, ttl=60)
+    legacy.values[SECRET] = "other"
+    cache.get(SECRET)
+    until(lambda: counts(runtime, "get")["mismatched"])
+    runtime.stop(5)
+    (divergence,) = runtime.drain().divergences
+    key = divergence.sample["call"]["key"]
+
+    assert SECRET not in repr(divergence)
+    assert ("str", len(SECRET), 16) == (key["type"], key["length"], len(key["hash"]))
+    assert "60" == divergence.sample["write"]["ttl"]["value"]
+    assert {"ttl"} == set(divergence.sample["write"])
+
+
+class Talkative(MapSide):
+    """Answers a write, which a cache must not."""
+
+    def set(self, key: str, value: object, *, ttl: object = None) -> object:
+        """Return the value."""
+        return SECRET
+
+
+def test_call_of_a_write() -> None:
+    """Of a write that answers differently the arguments are told as well, the stored value by shape only."""
+    runtime = Runtime(hash_key=b"1" * 32, limits=AMPLE)
+    runtime.publish(table(Stage.SHADOW))
+    runtime.bind(TYPES, legacy=Talkative(), unified=MapSide())
+    runtime.facade(TYPES).set("k", [SECRET], ttl=1.5)
+    until(lambda: counts(runtime, "set")["mismatched"])
+    runtime.stop(5)
+    (divergence,) = runtime.drain().divergences
+    call = divergence.sample["call"]
+
+    assert SECRET not in repr(divergence)
+    assert ("list", 1, "1.5") == (call["value"]["type"], call["value"]["length"], call["ttl"]["value"])
+    assert "write" not in divergence.sample

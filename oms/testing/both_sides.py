@@ -1,0 +1,82 @@
+"""One call made on both sides and compared as the shadow compares it: what a pinned divergence is stated with."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+from oms.domain.comparison import Difference, compare
+from oms.domain.divergence import type_name
+from oms.domain.observation import Observation, Returned
+from oms.domain.phase import Seam
+from oms.domain.stage import Side
+from oms.routing.snapshot import raised
+from oms.testing.vantage import Sides
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What both sides did in one call."""
+
+    legacy: Observation
+    unified: Observation
+
+    def differences(self, *, mend: Side, at: str = "") -> list[str]:
+        """Return where the sides differ in the field *at*, in what it is part of and in its parts, a line each.
+
+        Args:
+            mend: The side that has to change, for the line; the other one is right.
+            at: Folded field path as reports write it; empty for the whole answer.
+        """
+        found = compare(legacy=self.legacy, unified=self.unified)
+        return [_line(difference, mend) for difference in found if _overlap(difference.path, at)]
+
+
+class BothSides:
+    """Both sides of one seam, asked the same. Every side gets arguments of its own: neither sees what the other does to them."""
+
+    def __init__(self, seam: Seam[Any, Any], sides: Sides, runner: asyncio.Runner) -> None:
+        self._operations = seam.operations()
+        self._sides = sides
+        self._runner = runner
+
+    def call(self, operation: str, /, **arguments: object) -> None:
+        """Make a call that only prepares what is asked afterwards; what comes of it is not looked at."""
+        self.ask(operation, **arguments)
+
+    def ask(self, operation: str, /, **arguments: object) -> Asked:
+        """Make a call on each side and return what both did; what a side raises is part of it."""
+        return Asked(
+            self._observed(Side.LEGACY, operation, copy.deepcopy(arguments)),
+            self._observed(Side.UNIFIED, operation, copy.deepcopy(arguments)),
+        )
+
+    def _observed(self, side: Side, name: str, arguments: dict[str, object]) -> Observation:
+        operation = self._operations[name]
+        method = getattr(self._sides[side], name)
+        try:
+            answer = method(**arguments)
+            return Returned(self._runner.run(answer) if operation.is_async else answer)
+        except Exception as error:
+            return raised(error, operation)
+
+
+def shaped(path: str, leaf: object) -> object:
+    """Return a value that has *leaf* at the folded *path*; a ``*`` in it becomes the key of a map."""
+    value = leaf
+    for name in reversed(path.split(".") if path else []):
+        value = {"1" if name == "*" else name: value}
+    return value
+
+
+def _line(difference: Difference, mend: Side) -> str:
+    place = f" at {difference.path}" if difference.path else ""
+    types = f"{type_name(difference.legacy)} from legacy, {type_name(difference.unified)} from unified"
+    return f"{mend} has to change: {difference.kind}{place}, {types}"
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Tell whether one path is the other, or part of it."""
+    return not one or not other or f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
