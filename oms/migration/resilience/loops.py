@@ -90,7 +90,8 @@ def _repeats(tried: ast.AST, loop: _Loop) -> bool:
 
 
 def _always_leaves(body: list[ast.stmt]) -> bool:
-    return isinstance(body[-1], (ast.Raise, ast.Return, ast.Break))
+    again = next(_near(body, (ast.Continue,)), None)
+    return again is None and isinstance(body[-1], (ast.Raise, ast.Return, ast.Break))
 
 
 def _leaving(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
