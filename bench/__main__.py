@@ -19,7 +19,7 @@ SECTIONS = {
     "resilience": "Retries and breakers beside their peers and legacy twins",
     "journal": "The journal and its report",
     "config_reads": "A setting read, beside os.getenv",
-    "env_toolkit": "The environment toolkit, on one core",
+    "env_toolkit": "The codemods, on one core",
     "guardrails": "Guardrails and verdicts",
 }
 _RESULTS = Path(__file__).parent / "RESULTS.md"

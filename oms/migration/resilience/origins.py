@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -85,9 +85,9 @@ def is_library(binding: object, attribute: str | None) -> bool:
     return (binding.dotted if attribute is None else f"{binding.dotted}.{attribute}") in _LIBRARIES
 
 
-def module_imports(tree: ast.Module, origins: Origins) -> Iterator[ast.Import | ast.ImportFrom]:
-    """Yield the imports of a legacy module as such, and of all its names at once."""
-    for node in ast.walk(tree):
+def module_imports(nodes: Iterable[ast.AST], origins: Origins) -> Iterator[ast.Import | ast.ImportFrom]:
+    """Yield those of *nodes* that import a legacy module as such, or all its names at once."""
+    for node in nodes:
         if isinstance(node, ast.Import) and any(origins.is_module(each.name) for each in node.names):
             yield node
         elif isinstance(node, ast.ImportFrom):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -118,6 +119,8 @@ def _moved(site: Moved) -> Iterator[str]:
         else:
             yield from _wrapped(f"  {word:9} before: ", old)
             yield from _wrapped(f"  {'':9} after:  ", new)
+    if (after.attempts or 0) > (before.attempts or math.inf):
+        yield "  mind      more attempts than before: is it safe to repeat?"
 
 
 def _loop(loop: Loop) -> Iterator[str]:

@@ -119,7 +119,7 @@ class Finder:
         return (node.id, None if known else "unknown-origin") if not known else ("", None)
 
     def _imports(self) -> Iterator[Site]:
-        for node in module_imports(self._tree, self._origins):
+        for node in module_imports(self._scopes.parents, self._origins):
             starred = any(each.name == "*" for each in node.names)
             yield Site(node, "import", "star-import" if starred else "through-module")
         loaded = {name.id for name, _scope in self._scopes.loads}

@@ -31,6 +31,7 @@ def in_step(before: ast.AST, after: ast.AST, expected: Expected) -> dict[ast.AST
     Positions do not count. A node of *before* that is a key of *expected* is compared by its value instead.
     """
     places: dict[ast.AST, ast.AST] = {}
+    several = {node: list(found) for node, found in expected.items() if not isinstance(found, ast.AST)}
     todo: list[tuple[Any, Any]] = [(before, after)]
     while todo:
         old, new = todo.pop()
@@ -42,16 +43,11 @@ def in_step(before: ast.AST, after: ast.AST, expected: Expected) -> dict[ast.AST
                 return None
             todo += [(getattr(old, name, None), getattr(new, name, None)) for name in old._fields]
         elif isinstance(old, list):
-            old = [part for each in old for part in _parts(each, expected)]
+            if not several.keys().isdisjoint(old):
+                old = [part for each in old for part in several.get(each, [each])]
             if not isinstance(new, list) or len(old) != len(new):
                 return None
             todo += zip(old, new, strict=True)
         elif type(old) is not type(new) or repr(old) != repr(new):
             return None
     return places
-
-
-def _parts(item: Any, expected: Expected) -> Sequence[Any]:
-    """Return what stands in the place of *item* of a list."""
-    found = expected.get(item) if isinstance(item, ast.stmt) else None
-    return [item] if found is None or isinstance(found, ast.AST) else found
