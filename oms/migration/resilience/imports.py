@@ -56,9 +56,10 @@ def change_import(
     if len(lines) != 1 and not (alone and (not after.strip() or after.lstrip().startswith(b"#"))):
         raise OddLayout
     if not lines:
-        if after.strip():
-            raise OddLayout
-        return ImportChange(Edit(line_start, rest_end, b""), node, ())
+        # A comment behind it stays, on the line that it has to itself now.
+        comment = end + len(after) - len(after.lstrip())
+        gone_edit = Edit(start, comment, b"") if after.strip() else Edit(line_start, rest_end, b"")
+        return ImportChange(gone_edit, node, ())
     between = line_end(spans) + before
     text = between.join(line.encode() for line in lines)
     return ImportChange(Edit(start, end, text), node, tuple(parse_text("\n".join(lines)).body))

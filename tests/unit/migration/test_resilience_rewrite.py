@@ -202,6 +202,13 @@ def test_two_imports() -> None:
     assert f'{NEW}\n@with_retry(policy="standard")\n{F}@with_retry(policy="standard")\n{F}' == done.raw.decode()
 
 
+def test_comment_of_an_import_that_goes() -> None:
+    """The comment behind an import that goes has the line to itself."""
+    done = run(f"{STRATEGY} with_retry\n{BACKOFF[:-1]}  # from a\n@with_retry('q')\n{F}@retry_with_backoff()\n{F}")
+
+    assert f'{NEW}# from a\n@with_retry(policy="standard")\n{F}@with_retry(policy="standard")\n{F}' == done.raw.decode()
+
+
 def test_half_migrated() -> None:
     """Where the new name is known already, it is not imported again."""
     done = run(f'{NEW}{BACKOFF}@with_retry(policy="standard")\n{F}@retry_with_backoff()\n{F}')
