@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from oms.migration.resilience.origins import PRESET_NAMES, Origins, is_library, module_imports
+from oms.migration.resilience.origins import DECORATORS, PRESET_NAMES, Origins, is_library, module_imports
 from oms.migration.resilience.reading import (
     NameOf,
     Told,
@@ -22,8 +22,10 @@ from oms.migration.scan.scope_map import ScopeMap
 from oms.migration.scan.scopes import Alias, Import, Kind, Scope
 from oms.migration.scan.source import Spans
 
+_LEADING = DECORATORS | {"RetryExecutor", "RetryConfig"}
+"""Names whose use can be a site of its own; of the others what moves is part of one of these."""
+
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-_UNIFIED = ("oms.unified.resilience", "shared.resilience")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +68,7 @@ class Finder:
 
     def sites(self) -> list[Site]:
         """Return every site in source order."""
-        loads = [(node, scope) for node, scope in self._scopes.loads if scope.find(node.id) or node.id in _DECORATORS]
+        loads = [(node, scope) for node, scope in self._scopes.loads if scope.find(node.id) or node.id in DECORATORS]
         unsure: list[Site] = []
         for node, scope in loads:
             name, reason = self._means(node, scope)
@@ -109,14 +111,17 @@ class Finder:
 
     def _stranger(self, node: ast.Name, bindings: Sequence[object]) -> tuple[str, str | None]:
         """Return the name and the reason of what is called like a decorator of legacy's and is none that is known."""
-        if node.id not in _DECORATORS or not self._decorates(node):
+        if node.id not in DECORATORS or not self._decorates(node):
             return "", None
         binding = bindings[0] if bindings else None
         if self._origins.is_hollow(binding):
             return node.id, "hollow"
+        if bindings and not isinstance(binding, Import):
+            # Its own definition, whose loop is told as one that was written by hand.
+            return "", None
         module = binding.dotted.rpartition(".")[0] if isinstance(binding, Import) else ""
-        known = module.lstrip(".").startswith((self._target, *_UNIFIED)) or module.endswith("resilience")
-        return (node.id, None if known else "unknown-origin") if not known else ("", None)
+        unified = module == self._target or module.endswith("resilience")
+        return ("", None) if unified else (node.id, "unknown-origin")
 
     def _imports(self) -> Iterator[Site]:
         for node in module_imports(self._scopes.parents, self._origins):
@@ -149,7 +154,7 @@ class Finder:
         name = self._meaning[node]
         if name == "RetryExecutor":
             return self._executor(node, scope)
-        if name in _DECORATORS:
+        if name in DECORATORS:
             return self._decorator(node, name, scope)
         return self._constant(node, name, scope)
 
@@ -292,10 +297,6 @@ class Finder:
 
     def _decorates(self, node: ast.Name) -> bool:
         return self._decorated(node) is not None or self._decorated(self._scopes.parents.get(node)) is not None
-
-
-_DECORATORS = frozenset({"with_retry", "retry_with_backoff"})
-_LEADING: frozenset[str] = _DECORATORS | {"RetryExecutor", "RetryConfig"}
 
 
 def _misfit(function: ast.FunctionDef | ast.AsyncFunctionDef, call: ast.Call, *, limited: bool) -> str | None:

@@ -316,6 +316,14 @@ def test_left(text: str, expected: list[str]) -> None:
     assert bool(not expected) is done.changed
 
 
+def test_own_definition() -> None:
+    """A file that defines the decorator itself is no user of legacy's; the loop in it is one that was written by hand."""
+    loop = "    while True:\n        try: return go()\n        except OSError: time.sleep(1)\n"
+    done = run(f"def retry_with_backoff():\n{loop}@retry_with_backoff()\n{F}")
+
+    assert (False, [], 1) == (done.changed, reasons(done), len(done.loops))
+
+
 def test_suspect() -> None:
     """With suspect, what legacy got wrong moves too: plain functions, and one class for all; never a time limit for a plain function."""
     options = Options(OPTIONS.unified, suspect=True)
