@@ -36,7 +36,11 @@ def add(commands: Any, folders: argparse.ArgumentParser) -> None:
     """Add the family."""
     usage = "oms migrate resilience ..."
     family = commands.add_parser(
-        "migrate", help="move a code base's retries onto the unified ones", parents=[folders], usage=usage
+        "migrate",
+        help="move a code base's retries onto the unified ones",
+        parents=[folders],
+        usage=usage,
+        epilog=_RESILIENCE,
     )
     family.set_defaults(parser=family)
     _add_resilience(family.add_subparsers(prog="oms migrate", metavar="COMMAND", dest="migrate_command"), folders)

@@ -13,7 +13,18 @@ from tests.architecture.sources import ROOT
 from tests.unit.cli.conftest import Oms
 from tests.unit.cli.place import Place
 
-COMMANDS = (["status"], ["flip"], ["rollback"], ["flags"], ["flags", "check"], ["report"], ["rehearse"], ["serve"])
+COMMANDS = (
+    ["status"],
+    ["flip"],
+    ["rollback"],
+    ["flags"],
+    ["flags", "check"],
+    ["report"],
+    ["rehearse"],
+    ["serve"],
+    ["migrate"],
+    ["migrate", "resilience"],
+)
 LOADED = """
 import sys
 from oms.cli.main import main
@@ -43,7 +54,7 @@ def test_help_has_an_example(command: list[str], capsys: pytest.CaptureFixture[s
     [
         ([], "oms: found no command, wanted one of status flip rollback"),
         (["status", "--version"], "oms status: found '--version', wanted one of --help --flags --var --json"),
-        (["flpi"], "found 'flpi', wanted one of status flip rollback flags config report rehearse serve env; did you mean flip?"),
+        (["flpi"], "found 'flpi', wanted one of status flip rollback flags config report rehearse serve env migrate; did you mean flip?"),
         (["flags"], "oms flags: found no command, wanted one of check"),
         (["flags", "chekc"], "did you mean check?"),
         (["flip"], "oms flip: found no PHASE, STAGE[=PERCENT], wanted oms flip PHASE STAGE[=PERCENT] --why TEXT"),
