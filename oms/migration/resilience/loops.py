@@ -131,7 +131,8 @@ def _attempts(loop: _Loop) -> int | None:
 
 
 def _waits(sleeps: list[ast.Call], spans: Spans) -> str:
-    return "; ".join(dict.fromkeys(_short(call, spans) for call in sleeps))
+    inner = {node for call in sleeps for node in ast.walk(call) if node is not call}
+    return "; ".join(dict.fromkeys(_short(call, spans) for call in sleeps if call not in inner))
 
 
 def _errors(tried: list[ast.AST], spans: Spans) -> str:

@@ -61,7 +61,8 @@ def plan_migration(path: Path, options: Options, *, only: Sequence[Path] = (), e
     Raises:
         BadInput: a path is not there, or one of *only* is not below *path*.
     """
-    everything = find_files(path, exclude=exclude)
+    # Who else speaks of a configuration is looked for in the whole folder, whatever part of it moves.
+    everything = find_files(path.parent if path.is_file() else path, exclude=exclude)
     found = find_files(path, exclude=exclude, only=only)
     # A test that is named by itself is meant.
     options = replace(options, include_tests=options.include_tests or bool(only))
@@ -71,6 +72,7 @@ def plan_migration(path: Path, options: Options, *, only: Sequence[Path] = (), e
 
 def _plan(found: Found, everything: Found, options: Options) -> Plan:
     cycle = imported_by(options.target, found.root)
+    words = _Words(everything.files)
     changed: list[Rewritten] = []
     left: list[Left] = []
     loops: list[Loop] = []
@@ -83,8 +85,7 @@ def _plan(found: Found, everything: Found, options: Options) -> Plan:
             continue
         if source.tree is None:
             continue
-        others = [each for each in everything.files if each != file]
-        rewritten = rewrite(source, options, elsewhere=partial(_in_any, others), cycle=file.resolve() in cycle)
+        rewritten = rewrite(source, options, elsewhere=partial(words.beside, file), cycle=file.resolve() in cycle)
         left += rewritten.left
         loops += rewritten.loops
         if source.marks and (rewritten.changed or rewritten.left):
@@ -95,14 +96,24 @@ def _plan(found: Found, everything: Found, options: Options) -> Plan:
     return Plan(found.root, len(found.files), *rows)
 
 
-def _in_any(files: Sequence[Path], word: str) -> bool:
-    """Return whether one of *files* has *word*."""
-    pattern = re.compile(rb"\b" + re.escape(word.encode()) + rb"\b")
-    return any(pattern.search(_read_bytes(file)) is not None for file in files)
+class _Words:
+    """Which files have a word. Each word is looked for once."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self._files = files
+        self._known: dict[str, set[Path]] = {}
+
+    def beside(self, file: Path, word: str) -> bool:
+        """Return whether another file than *file* has *word*."""
+        if word not in self._known:
+            pattern = re.compile(rb"\b" + re.escape(word.encode()) + rb"\b")
+            self._known[word] = {each for each in self._files if pattern.search(_read_bytes(each))}
+        return bool(self._known[word] - {file})
 
 
 def _read_bytes(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError:
+        # It is told where files are read.
         return b""

@@ -146,8 +146,8 @@ class _File:
         return Rewritten(self._source, raw, moved, self._left(), loops)
 
     def _first_reason(self, site: Site) -> str | None:
-        if site.reason is not None:
-            return None if self._options.suspect and site.reason in SUSPECT and site.told else site.reason
+        if site.reason is not None and not (self._options.suspect and site.reason in SUSPECT):
+            return site.reason
         if site.told is not None:
             try:
                 self._policy(site.told)
@@ -202,12 +202,7 @@ class _File:
     def _is_gone(self, name: str) -> bool:
         """Return whether every use of the legacy *name* moves."""
         uses = {each for site in self._moving() for each in site.uses}
-        return all(
-            load in uses for load, scope in self._scopes.loads if load.id == name and self._is_legacy(load, scope)
-        )
-
-    def _is_legacy(self, load: ast.Name, scope: object) -> bool:
-        return any(self._origins.name(each) for each in self._scopes.bound.get(load.id, []))
+        return all(load in uses for load, _scope in self._scopes.loads if load.id == name)
 
     def _is_taken(self, name: str) -> bool:
         ours = Import(f"{self._options.target}.{name}")

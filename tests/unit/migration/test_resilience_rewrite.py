@@ -339,6 +339,8 @@ def test_suspect() -> None:
     assert f'{NEW}@with_retry(policy="standard")\ndef my_function():\n    pass\n' == plain.raw.decode()
     assert f'{NEW}@with_retry(policy="standard", on=(Exception,))\n{F}' == broad.raw.decode()
     assert ["sync-timeout"] == reasons(limited)
+    assert ["invalid-number"] == reasons(run(f"{BACKOFF}@retry_with_backoff(base_delay=-1)\ndef f(): ...\n", options))
+    assert ["odd-layout"] == reasons(run(f"{BACKOFF}@retry_with_backoff(\n    # three\n)\ndef f(): ...\n", options))
 
 
 def test_options() -> None:
