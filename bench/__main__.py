@@ -21,7 +21,7 @@ SECTIONS = {
     "journal": "The journal and its report",
     "evidence": "Reading back what guards and verdicts need",
     "config_reads": "A setting read, beside os.getenv",
-    "env_toolkit": "The environment toolkit, on one core",
+    "env_toolkit": "The codemods, on one core",
     "guardrails": "Guardrails and verdicts",
 }
 _RESULTS = Path(__file__).parent / "RESULTS.md"

@@ -8,6 +8,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from oms.cli.codemod import (
+    add_options,
+    add_path,
+    module_name,
+    print_lines,
+    print_text,
+    show_diff,
+    tell_written,
+    write_plan,
+)
 from oms.cli.exits import Exit
 from oms.cli.output import Output
 from oms.cli.parsing import Parser
@@ -16,7 +26,6 @@ from oms.domain.errors import BadInput, CouldNot, OmsError
 if TYPE_CHECKING:
     from oms.migration.gate.baseline import Baseline
     from oms.migration.gate.judging import Judgement
-    from oms.migration.rewrite.migration import Plan, Written
 
 _ANALYZE = """\
 examples:
@@ -71,7 +80,7 @@ def _add_analyze(commands: Any, folders: argparse.ArgumentParser) -> None:
         usage="oms env analyze [PATH] [--json | --markdown | --sarif] [--exclude PATTERN]",
         epilog=_ANALYZE,
     )
-    _add_path(parser)
+    add_path(parser)
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one JSON object")
     form.add_argument("--markdown", action="store_true", help="print it for a pull request")
@@ -87,23 +96,13 @@ def _add_migrate(commands: Any, folders: argparse.ArgumentParser) -> None:
         usage="oms env migrate [PATH] [--file FILE] [--write] [--verify] [--diff] [--json] ...",
         epilog=_MIGRATE,
     )
-    _add_path(parser)
-    parser.add_argument(
-        "--file", metavar="FILE", type=Path, action="append", default=[], help="only this one; may come again"
-    )
-    parser.add_argument("--write", action="store_true", help="change the files")
+    add_path(parser)
+    add_options(parser, moves="reads", suspect="reads that look like a defect too, as they are")
     parser.add_argument(
         "--verify",
         action=argparse.BooleanOptionalAction,
         help="evaluate each moved expression before and after (default with --write)",
     )
-    parser.add_argument("--diff", action="store_true", help="print what changes")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument(
-        "--allow-dirty", action="store_true", help="write although git could not bring back what is there now"
-    )
-    parser.add_argument("--include-tests", action="store_true", help="move reads in tests too")
-    parser.add_argument("--suspect", action="store_true", help="move reads that look like a defect too, as they are")
     parser.add_argument(
         "--target", metavar="MODULE", help="where unified_env is imported from (default oms.unified.config)"
     )
@@ -130,7 +129,7 @@ def _add_gate(commands: Any, folders: argparse.ArgumentParser) -> None:
         usage="oms env gate [PATH] --baseline FILE [--format text|github|sarif|json] [--update] ...",
         epilog=_GATE,
     )
-    _add_path(parser)
+    add_path(parser)
     parser.add_argument(
         "--baseline", metavar="FILE", type=Path, required=True, help="what is known; a file in the repository"
     )
@@ -148,19 +147,6 @@ def _add_gate(commands: Any, folders: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_gate, parser=parser)
 
 
-def _add_path(parser: Parser) -> None:
-    parser.add_argument(
-        "path", metavar="PATH", nargs="?", type=Path, default=Path(), help="a folder or a file (default: here)"
-    )
-    parser.add_argument(
-        "--exclude",
-        metavar="PATTERN",
-        action="append",
-        default=[],
-        help="leave out what matches, as in 'archive/*'; may come again",
-    )
-
-
 def _analyze(arguments: argparse.Namespace, out: Output) -> int:
     from oms.migration.analysis import report
     from oms.migration.analysis.analysis import analyze
@@ -169,9 +155,9 @@ def _analyze(arguments: argparse.Namespace, out: Output) -> int:
     if arguments.json:
         out.result(report.as_json(analysis))
     elif arguments.sarif:
-        _print(out, json.dumps(report.as_sarif(analysis, _base(arguments.path))))
+        print_text(out, json.dumps(report.as_sarif(analysis, _base(arguments.path))))
     else:
-        _print(out, report.as_markdown(analysis) if arguments.markdown else report.as_text(analysis))
+        print_text(out, report.as_markdown(analysis) if arguments.markdown else report.as_text(analysis))
     return Exit.GOOD
 
 
@@ -179,52 +165,20 @@ def _migrate(arguments: argparse.Namespace, out: Output) -> int:
     from oms.migration.rewrite import report
     from oms.migration.rewrite.migration import plan_migration
     from oms.migration.rewrite.rewriting import TARGET, Options
-    from oms.migration.rewrite.worktree import diff_of
 
-    target = arguments.target or TARGET
-    if not all(part.isidentifier() for part in target.split(".")):
-        raise BadInput("--target", found=repr(target), wanted="a dotted module name, as in oms.unified.config")
+    target = module_name("--target", arguments.target or TARGET, example=TARGET)
     options = Options(target, include_tests=arguments.include_tests, suspect=arguments.suspect)
     verified = arguments.write if arguments.verify is None else arguments.verify
     plan = plan_migration(arguments.path, options, only=arguments.file, exclude=arguments.exclude, verified=verified)
-    if arguments.diff and not arguments.json:
-        _print(out, "".join(diff_of(each) for each in plan.changed).removesuffix("\n"))
-    written, code = _written(plan, arguments, out)
+    show_diff(plan, arguments, out)
+    written, code = write_plan(plan, arguments, out)
     if not arguments.json:
-        _print(out, "\n".join(report.as_text(plan)))
+        print_lines(out, report.as_text(plan))
     out.result(report.as_json(plan, written))
-    _tell(written, arguments, out)
+    tell_written(written, arguments, out)
     if code is Exit.GOOD and plan.verified is not None and plan.verified.differences:
         return Exit.REFUSED
     return code
-
-
-def _written(plan: Plan, arguments: argparse.Namespace, out: Output) -> tuple[Written | None, Exit]:
-    from oms.migration.rewrite.migration import dirt, write
-    from oms.migration.rewrite.worktree import few
-
-    if not arguments.write or not plan.changed:
-        return None, Exit.GOOD
-    unsaved = [] if arguments.allow_dirty else dirt(plan)
-    if unsaved:
-        out.warn(
-            f"{arguments.path}: found changes that git could not bring back ({few(unsaved)}), wanted a clean work tree; "
-            "commit them, or say --allow-dirty; nothing was written"
-        )
-        return None, Exit.REFUSED
-    written = write(plan)
-    return written, Exit.COULD_NOT if written.failed else Exit.GOOD
-
-
-def _tell(written: Written | None, arguments: argparse.Namespace, out: Output) -> None:
-    if written is None:
-        out.line("nothing was written" + ("" if arguments.write else ": --write does it"))
-        return
-    for line in written.failed:
-        out.warn(line)
-    out.line(f"wrote {len(written.files)} files")
-    if not out.as_json:
-        _print(out, f"undo: {written.undo}")
 
 
 def _validate(arguments: argparse.Namespace, out: Output) -> int:
@@ -291,10 +245,10 @@ def _print_judgement(arguments: argparse.Namespace, out: Output, judgement: Judg
     if arguments.format == "json":
         out.result(report.as_json(judgement))
     elif arguments.format == "sarif":
-        _print(out, json.dumps(report.as_sarif(judgement, base)))
+        print_text(out, json.dumps(report.as_sarif(judgement, base)))
     else:
         lines = report.as_github(judgement, base) if arguments.format == "github" else report.as_text(judgement, base)
-        _print(out, "\n".join(lines))
+        print_text(out, "\n".join(lines))
 
 
 def _base(path: Path) -> str:
@@ -304,9 +258,3 @@ def _base(path: Path) -> str:
     inside = folder.resolve().is_relative_to(here)
     shown = folder.resolve().relative_to(here).as_posix() if inside else folder.as_posix()
     return "" if shown == "." else f"{shown}/"
-
-
-def _print(out: Output, text: str) -> None:
-    """Print *text* line for line as it is; what the terminal's encoding lacks becomes an escape."""
-    encoding = out.stdout.encoding or "utf-8"
-    out.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")

@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from oms.legacy.core.config import environment as core_environment
-from oms.legacy.shared.config import unified_config
+from oms.legacy.core.config.environment import EnvironmentConfig as CoreEnvironment
 from oms.legacy.shared.config.environment import StrictEnv
+from oms.legacy.shared.config.unified_config import log_level
 
 READS: dict[tuple[str, str], Callable[[], Any]] = {
     ("ACTIONS_SERVICE_URL", "core/action/service.py"): lambda: os.getenv("ACTIONS_SERVICE_URL", "http://actions-service:8009"),
@@ -64,7 +64,7 @@ READS: dict[tuple[str, str], Callable[[], Any]] = {
     ("ENABLE_PII_VALIDATION", "data_kernel/hook/validators.py"): lambda: os.getenv("ENABLE_PII_VALIDATION", "true").lower() == "true",
     ("ENABLE_REAL_NATS", "shared/infrastructure/nats_client.py"): lambda: os.getenv("ENABLE_REAL_NATS", "true").lower() == "true",
     ("ENABLE_SIEM_INTEGRATION", "core/validation/tampering_detection.py"): lambda: os.getenv("ENABLE_SIEM_INTEGRATION", "true").lower() in ("true", "1", "yes"),
-    ("ENV", "core/config/environment.py"): lambda: core_environment.EnvironmentConfig().current_env,
+    ("ENV", "core/config/environment.py"): lambda: CoreEnvironment().current_env,
     ("ENV", "data_kernel/main.py"): lambda: os.getenv("ENV", "production") == "development",
     ("ENVIRONMENT", "config/msa_config.py"): lambda: os.getenv("ENVIRONMENT", "development"),
     ("ENVIRONMENT", "core/auth/unified_auth.py"): lambda: os.getenv("ENVIRONMENT") == "production",
@@ -131,7 +131,7 @@ READS: dict[tuple[str, str], Callable[[], Any]] = {
     ("LOG_LEVEL", "api/graphql/modular_main.py"): lambda: os.getenv("LOG_LEVEL", "INFO").upper(),
     ("LOG_LEVEL", "data_kernel/main.py"): lambda: os.getenv("LOG_LEVEL", "INFO"),
     ("LOG_LEVEL", "data_kernel/main.py#uvicorn"): lambda: os.getenv("LOG_LEVEL", "info").lower(),
-    ("LOG_LEVEL", "shared/config/unified_config.py"): lambda: unified_config.log_level(),
+    ("LOG_LEVEL", "shared/config/unified_config.py"): lambda: log_level(),
     ("LOG_LEVEL", "utils/unified_logger.py"): lambda: os.getenv("LOG_LEVEL", "INFO").upper(),
     ("LOG_ROTATION", "utils/unified_logger.py"): lambda: os.getenv("LOG_ROTATION", "true").lower() == "true",
     ("LOG_TO_FILE", "utils/unified_logger.py"): lambda: os.getenv("LOG_TO_FILE", "false").lower() == "true",

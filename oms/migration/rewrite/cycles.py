@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from oms.migration.scan.source import Source, read_source
+from oms.migration.scan.source import Source, always, read_source
 
 
 def imported_by(target: str, root: Path) -> frozenset[Path]:
@@ -34,7 +34,7 @@ def _closure(top: Path, target: str) -> set[Path]:
 
 def _imports(file: Path, top: Path) -> Iterator[str]:
     """Yield the dotted names that *file* imports when it is imported; of ``from a import b`` both ``a`` and ``a.b``."""
-    source = read_source(file, file.name, whole=True)
+    source = read_source(file, file.name, wanted=always)
     package = list(file.relative_to(top).parent.parts)
     if not isinstance(source, Source) or source.tree is None:
         return

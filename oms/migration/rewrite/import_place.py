@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import re
 
-from oms.migration.rewrite.moves import NAME, Edit
+from oms.migration.rewrite.edits import Edit
+from oms.migration.rewrite.moves import NAME
 from oms.migration.scan.source import Spans
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")

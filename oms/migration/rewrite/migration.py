@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from oms.domain.errors import BadInput, CouldNot
 from oms.migration.rewrite.cycles import imported_by
 from oms.migration.rewrite.grid import UnifiedReference
 from oms.migration.rewrite.rewriting import Left, Options, Rewritten, leave, rewrite
 from oms.migration.rewrite.verification import Verified, total, verify
-from oms.migration.rewrite.worktree import is_mute, keep_patch, patch_of, top_of, unsaved
-from oms.migration.rewrite.writing import replace_file
 from oms.migration.scan.files import Found, Note, find_files
 from oms.migration.scan.pause import collection_paused
 from oms.migration.scan.scanning import scan
@@ -45,6 +41,11 @@ class Plan:
     verified: Verified | None
 
     @property
+    def tool(self) -> str:
+        """What the patch that takes it back is named after."""
+        return "oms-env-migrate"
+
+    @property
     def moved(self) -> int:
         """How many reads move."""
         return sum(len(each.moves) for each in self.changed)
@@ -53,21 +54,6 @@ class Plan:
     def reasons(self) -> list[tuple[str, int]]:
         """How many accesses are left for each reason, most first."""
         return Counter(each.reason for each in self.left).most_common()
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What was written.
-
-    Attributes:
-        files: Files that changed.
-        failed: One line for each file that could not be replaced; such a file is as it was.
-        undo: The command that takes everything back.
-    """
-
-    files: tuple[str, ...]
-    failed: tuple[str, ...]
-    undo: str
 
 
 def plan_migration(
@@ -88,9 +74,7 @@ def plan_migration(
     Raises:
         BadInput: a path is not there, or one of *only* is not below *path*.
     """
-    found = find_files(path, exclude=exclude)
-    if only:
-        found = replace(found, files=tuple(_below(found, each) for each in only), notes=())
+    found = find_files(path, exclude=exclude, only=only)
     with collection_paused():
         # A test that is named by itself is meant.
         options = replace(options, include_tests=options.include_tests or bool(only))
@@ -123,47 +107,3 @@ def _plan(found: Found, options: Options, evaluate: Callable[[Rewritten], Verifi
             changed.append(rewritten)
     result = total(evaluated) if evaluate is not None else None
     return Plan(found.root, len(found.files), tuple(changed), tuple(left), tuple(unparsed), tuple(notes), result)
-
-
-def dirt(plan: Plan) -> list[str]:
-    """Return what git could not bring back: paths that are changed already, and files of *plan* that git does not track."""
-    top = top_of(plan.root)
-    if top is not None:
-        return unsaved(top, [each.scanned.source.path for each in plan.changed])
-    return ["a work tree that git does not speak about"] if is_mute(plan.root) else []
-
-
-def write(plan: Plan) -> Written:
-    """Write *plan*, each file as a whole, after the patch that takes it back.
-
-    Raises:
-        CouldNot: that patch cannot be written; nothing is changed.
-    """
-    base = (top_of(plan.root) or plan.root).resolve()
-    patch = keep_patch(patch_of(plan.changed, base), base)
-    done: list[str] = []
-    failed: list[str] = []
-    for each in plan.changed:
-        source = each.scanned.source
-        try:
-            replace_file(source.path, before=source.raw, after=each.raw)
-            done.append(source.file)
-        except CouldNot as error:
-            failed.append(str(error))
-    undo = f"git -C {shlex.quote(str(base))} apply --reverse --whitespace=nowarn {shlex.quote(str(patch))}"
-    return Written(tuple(done), tuple(failed), undo)
-
-
-def _below(found: Found, path: Path) -> Path:
-    """Return *path* as the search would have found it: relative to here, or else to the folder."""
-    file = path if path.exists() else found.root / path
-    if not file.is_file():
-        raise BadInput(f"--file {path}", found="no such file", wanted=f"a Python file below {found.root}")
-    if not file.resolve().is_relative_to(found.root.resolve()):
-        raise BadInput(
-            f"--file {path}",
-            found=f"a file outside of {found.root}",
-            wanted="one below it",
-            mend="name its folder as PATH",
-        )
-    return found.root / file.resolve().relative_to(found.root.resolve())

@@ -6,6 +6,7 @@ import ast
 import re
 from dataclasses import dataclass
 
+from oms.migration.rewrite.edits import Edit
 from oms.migration.scan.scope_map import ScopeMap
 from oms.migration.scan.site import Form, Site
 from oms.migration.scan.source import Spans
@@ -13,15 +14,6 @@ from oms.migration.scan.source import Spans
 NAME = "unified_env"
 _OPENING = re.compile(rb"[ \t\r\n]*\[")
 _COMPARED = re.compile(rb"[ \t]+(not[ \t]+)?in[ \t]+[\w.]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """Bytes *start* to *end* become *text*; offsets are those of the UTF-8 text."""
-
-    start: int
-    end: int
-    text: bytes
 
 
 @dataclass(frozen=True, slots=True, eq=False)

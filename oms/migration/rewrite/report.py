@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from oms.migration.rewrite.applying import Written
 from oms.migration.rewrite.grid import VALUES
-from oms.migration.rewrite.migration import Plan, Written
+from oms.migration.rewrite.migration import Plan
 from oms.migration.rewrite.reasons import REASONS
 from oms.migration.rewrite.verification import Verified
 

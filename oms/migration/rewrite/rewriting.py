@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import ast
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from oms.migration.rewrite.edits import Edit, splice
 from oms.migration.rewrite.import_place import import_edit, is_import
-from oms.migration.rewrite.moves import NAME, Edit, Move, move_of
-from oms.migration.rewrite.proof import in_step
+from oms.migration.rewrite.moves import NAME, Move, move_of
+from oms.migration.rewrite.proof import compiled, in_step
 from oms.migration.rewrite.reasons import reason_to_leave
 from oms.migration.scan.scanning import Access, Scanned
 from oms.migration.scan.scopes import Import
 from oms.migration.scan.site import Site
-from oms.migration.scan.source import Spans, parse_text
+from oms.migration.scan.source import Source
 
 TARGET = "oms.unified.config"
 
@@ -62,9 +62,14 @@ class Rewritten:
     left: tuple[Left, ...]
 
     @property
+    def source(self) -> Source:
+        """The file as it was read."""
+        return self.scanned.source
+
+    @property
     def changed(self) -> bool:
         """Whether any byte changes."""
-        return self.raw != self.scanned.source.raw
+        return self.raw != self.source.raw
 
 
 def rewrite(scanned: Scanned, options: Options, *, cycle: bool = False) -> Rewritten:
@@ -157,26 +162,13 @@ def _proven(scanned: Scanned, moves: list[Move], edit: Edit, reasons: dict[Site,
     return leave(rewritten, "not-provable") if places is None else rewritten
 
 
-def splice(spans: Spans, edits: list[Edit]) -> str:
-    """Return the text of *spans* with *edits*, which do not overlap; every byte outside them is kept."""
-    pieces, end = [], 0
-    for edit in sorted(edits, key=lambda each: (each.start, each.end)):
-        pieces += [spans.data[end : edit.start], edit.text]
-        end = edit.end
-    return b"".join([*pieces, spans.data[end:]]).decode()
-
-
 def _same_program(
     scanned: Scanned, text: str, moves: list[Move], imported: str | None
 ) -> dict[ast.AST, ast.AST] | None:
     """Return where each moved read went, None unless *text* compiles and differs in nothing but the moves and the import."""
     before = _tree(scanned)
-    try:
-        after = parse_text(text)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            compile(after, scanned.source.file, "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    after = compiled(text, scanned.source.file)
+    if after is None:
         return None
     expected: dict[ast.AST, ast.AST] = {move.site.node: move.expected for move in moves}
     if imported is None:

@@ -7,13 +7,26 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import Protocol
 
 from oms.domain.errors import CouldNot
-from oms.migration.rewrite.rewriting import Rewritten
+from oms.migration.scan.source import Source
 
 _LIMIT_S = 60.0
 _NO_LINE_END = b"\n\\ No newline at end of file\n"
 _MOST_NAMED = 3
+
+
+class Changed(Protocol):
+    """A file that changes."""
+
+    @property
+    def source(self) -> Source:
+        """The file as it was read."""
+
+    @property
+    def raw(self) -> bytes:
+        """Its bytes afterwards."""
 
 
 def top_of(folder: Path) -> Path | None:
@@ -42,18 +55,18 @@ def few(names: Sequence[str]) -> str:
     return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def patch_of(rewritten: Iterable[Rewritten], base: Path) -> bytes:
+def patch_of(changed: Iterable[Changed], base: Path) -> bytes:
     """Return the changes as a patch that ``git apply`` takes, with paths relative to *base*."""
-    return b"".join(_file_patch(each, base) for each in rewritten)
+    return b"".join(_file_patch(each, base) for each in changed)
 
 
-def keep_patch(patch: bytes, folder: Path) -> Path:
+def keep_patch(patch: bytes, folder: Path, tool: str) -> Path:
     """Write *patch* where it is in nobody's way, git's own folder if there is one, and return its place.
 
     Raises:
         CouldNot: it cannot be written; then nothing must be changed.
     """
-    name = f"oms-env-migrate-{sha256(patch).hexdigest()[:12]}.patch"
+    name = f"{tool}-{sha256(patch).hexdigest()[:12]}.patch"
     inside = _git(folder, "rev-parse", "--git-path", name)
     place = folder / inside.rstrip("\n") if inside else folder / f".{name}"
     try:
@@ -65,19 +78,19 @@ def keep_patch(patch: bytes, folder: Path) -> Path:
     return place
 
 
-def diff_of(rewritten: Rewritten) -> str:
+def diff_of(changed: Changed) -> str:
     """Return the change of one file as a unified diff for people."""
-    source = rewritten.scanned.source
-    after = rewritten.raw.decode(source.encoding).removeprefix("\ufeff")
+    source = changed.source
+    after = changed.raw.decode(source.encoding).removeprefix("\ufeff")
     lines = difflib.unified_diff(_lines(source.text), _lines(after), f"a/{source.file}", f"b/{source.file}")
     return "".join(line if line.endswith("\n") else f"{line}{_NO_LINE_END.decode()}" for line in lines)
 
 
-def _file_patch(rewritten: Rewritten, base: Path) -> bytes:
-    source = rewritten.scanned.source
+def _file_patch(changed: Changed, base: Path) -> bytes:
+    source = changed.source
     path = source.path.resolve().relative_to(base.resolve()).as_posix()
     old, new = _quoted(f"a/{path}"), _quoted(f"b/{path}")
-    before, after = _byte_lines(source.raw), _byte_lines(rewritten.raw)
+    before, after = _byte_lines(source.raw), _byte_lines(changed.raw)
     lines = difflib.diff_bytes(difflib.unified_diff, before, after, old, new)
     return b"".join([b"diff --git " + old + b" " + new + b"\n", *map(_ended, lines)])
 

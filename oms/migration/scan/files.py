@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
@@ -52,15 +52,20 @@ def printable(path: Path) -> str:
     return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
 
-def find_files(path: Path, *, exclude: Sequence[str] = ()) -> Found:
-    """Find the Python files of *path*, a folder or one file.
+def find_files(path: Path, *, exclude: Sequence[str] = (), only: Sequence[Path] = ()) -> Found:
+    """Find the Python files of *path*, a folder or one file; with *only*, just these below it.
 
     Not followed: symbolic links (so no loop and no file twice), hidden folders, virtual environments, ``__pycache__``, ``node_modules`` and
     whatever matches a pattern of *exclude* (``archive/*``, matched against the path below *path*).
 
     Raises:
-        BadInput: *path* does not exist, leads in a circle or is neither a file nor a folder.
+        BadInput: *path* does not exist, leads in a circle or is neither a file nor a folder; or one of *only* is not below it.
     """
+    found = _found(path, exclude)
+    return replace(found, files=tuple(_below(found, each) for each in only), notes=()) if only else found
+
+
+def _found(path: Path, exclude: Sequence[str]) -> Found:
     mode = _mode(path)
     if S_ISREG(mode):
         return Found(path.parent, (path,), ())
@@ -127,3 +132,18 @@ def _link(path: Path) -> str:
     if path.is_dir() and path.parent.resolve().is_relative_to(path.resolve()):
         return "symbolic link to a folder above it (a loop), not followed"
     return "symbolic link, not followed"
+
+
+def _below(found: Found, path: Path) -> Path:
+    """Return *path* as the search would have found it: relative to here, or else to the folder."""
+    file = path if path.exists() else found.root / path
+    if not file.is_file():
+        raise BadInput(f"--file {path}", found="no such file", wanted=f"a Python file below {found.root}")
+    if not file.resolve().is_relative_to(found.root.resolve()):
+        raise BadInput(
+            f"--file {path}",
+            found=f"a file outside of {found.root}",
+            wanted="one below it",
+            mend="name its folder as PATH",
+        )
+    return found.root / file.resolve().relative_to(found.root.resolve())

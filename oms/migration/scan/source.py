@@ -7,6 +7,7 @@ import io
 import re
 import tokenize
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from symtable import symtable
@@ -42,7 +43,7 @@ class Source:
         raw: Every byte of it.
         encoding: As declared, ``utf-8`` without a declaration. A byte order mark is no part of the text.
         text: The decoded text, line ends as they are.
-        tree: Its syntax tree; None for a file that has no word of the environment in it, of which only the syntax was checked.
+        tree: Its syntax tree; None for one without a word of what is looked for, of which only the syntax was checked.
     """
 
     path: Path
@@ -75,17 +76,35 @@ class Source:
         return self.bom + text.encode(self.encoding)
 
 
-def read_source(path: Path, file: str, *, whole: bool = False) -> Source | Unparsed:
-    """Read and parse *path*; whatever stands in the way becomes the reason of an `Unparsed`. *whole* wants the tree in any case."""
+def may_access(raw: bytes) -> bool:
+    """Return whether a file of these bytes can reach the environment in a way that this package knows."""
+    # The plain search first: it is ten times as fast, and most files have none of the words. "environment" is not one of them.
+    mentioned = any(word in raw for word in _WORDS) and _WORD.search(raw) is not None
+    return mentioned or _STARRED.search(raw) is not None
+
+
+def always(_raw: bytes) -> bool:
+    """Return True: the tree is wanted of any file."""
+    return True
+
+
+def read_source(path: Path, file: str, *, wanted: Callable[[bytes], bool] = may_access) -> Source | Unparsed:
+    """Read and parse *path*; whatever stands in the way becomes the reason of an `Unparsed`.
+
+    Args:
+        wanted: Tells from the bytes whether the tree is wanted; of other files only the syntax is checked.
+    """
     try:
         raw = path.read_bytes()
     except OSError as error:
         return Unparsed(file, f"cannot be read: {error.strerror}")
-    return parse_source(path, file, raw, whole=whole)
+    return parse_source(path, file, raw, wanted=wanted)
 
 
-def parse_source(path: Path, file: str, raw: bytes, *, whole: bool = False) -> Source | Unparsed:
-    """Decode and parse *raw* as the content of *path*."""
+def parse_source(
+    path: Path, file: str, raw: bytes, *, wanted: Callable[[bytes], bool] = may_access
+) -> Source | Unparsed:
+    """Decode and parse *raw* as the content of *path*, as `read_source` does."""
     if raw.startswith(_WIDE_BOMS):
         return Unparsed(file, "found UTF-16 or UTF-32, wanted an encoding that Python reads as source")
     try:
@@ -99,28 +118,21 @@ def parse_source(path: Path, file: str, raw: bytes, *, whole: bool = False) -> S
     except (SyntaxError, LookupError) as error:
         return Unparsed(file, f"encoding: {error}")
     try:
-        return Source(path, file, raw, encoding, text, parse_text(text) if whole else _understand(text, raw))
+        tree = parse_text(text) if wanted(raw) else None
+        if tree is None:
+            _check(text)
     except SyntaxError as error:
         return Unparsed(file, f"line {error.lineno or 1}: {error.msg}")
     except (ValueError, RecursionError, MemoryError) as error:
         return Unparsed(file, f"does not parse: {str(error) or type(error).__name__}")
+    return Source(path, file, raw, encoding, text, tree)
 
 
-def _understand(text: str, raw: bytes) -> ast.Module | None:
-    if may_access(raw):
-        return parse_text(text)
+def _check(text: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         # Parses as `ast.parse` does but makes no nodes: a fifth faster over the many files that have nothing to tell.
         symtable(text, "", "exec")
-    return None
-
-
-def may_access(raw: bytes) -> bool:
-    """Return whether a file of these bytes can reach the environment in a way that this package knows."""
-    # The plain search first: it is ten times as fast, and most files have none of the words. "environment" is not one of them.
-    mentioned = any(word in raw for word in _WORDS) and _WORD.search(raw) is not None
-    return mentioned or _STARRED.search(raw) is not None
 
 
 def parse_text(text: str) -> ast.Module:

@@ -15,6 +15,7 @@ from tests.unit.cli.place import Place
 
 COMMANDS = (
     ["status"], ["flip"], ["rollback"], ["flags"], ["flags", "check"], ["report"], ["pin"], ["rehearse"], ["serve"],
+    ["migrate"], ["migrate", "resilience"],
 )  # fmt: skip
 LOADED = """
 import sys

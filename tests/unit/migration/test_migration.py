@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from oms.domain.errors import BadInput, CouldNot
+from oms.migration.rewrite.applying import dirt, write
 from oms.migration.rewrite.grid import UnifiedReference
-from oms.migration.rewrite.migration import Plan, dirt, plan_migration, write
+from oms.migration.rewrite.migration import Plan, plan_migration
 from oms.migration.rewrite.rewriting import Options
 from oms.migration.rewrite.worktree import diff_of
 from oms.migration.rewrite.writing import replace_file
