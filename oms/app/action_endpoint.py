@@ -25,6 +25,7 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "publish": "standard",
         "enrich": "network",
         "archive": "database",
+        "verify": "validation",
         "index": "network",
         "notify": "network",
         "export": "conservative",

@@ -24,13 +24,14 @@ ERRORS: dict[Manner, Any] = {
 
 EXPECTED = {
     "archive": ("2 budget", "3 done"),
+    "verify": ("2 budget", "2 error"),
     "index": ("1 error, 1 done", "2 done, 1 done"),
     "notify": ("1 error, 1 done", "2 done, 1 done"),
     "export": ("1 error, 1 done", "2 done, 1 done"),
     "translate": ("1 error, 1 done", "2 done, 1 done"),
     "migrate": ("2 done, 1 done", "1 error, 1 done"),
     "merge": ("1 budget, 0 open x6, 1 done, 0 open x3", "1 done x4, 2 done, 1 done x4, 2 done, 1 done"),
-    "sync": ("1 done x6, 1 open, 0 open x4", "2 done, 1 done x5"),
+    "sync": ("1 done x10, 1 open, 0 open x4", "1 done x10, 2 done, 1 done x4"),
     "restore": ("0 open, 1 done, 0 open x4", "0 open x3, 1 done x5"),
     "replicate": ("1 error, 0 open x8", "1 open, 0 open x5, 1 done x3"),
     "audit": ("1 done x30, 5 error", "1 done x30, 4 error"),
