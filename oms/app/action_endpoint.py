@@ -35,8 +35,6 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "sync": "network",
         "restore": "standard",
         "replicate": "network",
-        "audit": "standard",
-        "renew": "standard",
         "transfer": "standard",
     }
 )

@@ -15,7 +15,7 @@ from tests.e2e.command import oms
 def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """Return folder and result of a rehearsal that is just long enough for every drill in every process."""
     out = tmp_path_factory.mktemp("rehearsal") / "out"
-    done = oms("rehearse", "--phase", "resilience", "--calls", "2500", "--out", out, "--json")
+    done = oms("rehearse", "--phase", "resilience", "--calls", "2000", "--out", out, "--json")
 
     assert 0 == done.returncode, done.stderr
     return out, json.loads(done.stdout)

@@ -102,18 +102,6 @@ DRILLS = (
         (Step(5), Step(6, after_recovery=True), Step(3, after_recovery=True)),
     ),
     Drill(
-        "audit",
-        ("RT-04",),
-        "Thirty originals are credit for four retries: legacy makes five attempts where its successor makes four.",
-        (Step(31),),
-    ),
-    Drill(
-        "renew",
-        ("RT-03",),
-        "Twelve originals are credit for a second retry, but the window tumbles before it is used.",
-        (Step(12), Step(1, after_recovery=True)),
-    ),
-    Drill(
         "transfer",
         ("RT-21",),
         "One operation, two policies: the urgent call is held to the budget of the policy that came first.",

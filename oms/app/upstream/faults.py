@@ -94,8 +94,6 @@ PLANS: Mapping[str, Plan] = MappingProxyType(
         "sync": ((every(11, first=10), UNAVAILABLE),),
         "restore": ((between(0, 5), UNAVAILABLE),),
         "replicate": ((between(0, 5), UNAVAILABLE), (between(5, 6), BUSY)),
-        "audit": ((between(30, 36), UNAVAILABLE),),
-        "renew": ((between(12, 14), UNAVAILABLE),),
         "transfer": ((between(6, 8), UNAVAILABLE),),
         # Services behind the gateway.
         "prices": ((by_chance(0.0, 0.05), SLOW),),
