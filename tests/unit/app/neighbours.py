@@ -73,15 +73,20 @@ class Place:
 
 
 def in_place(
-    plans: Mapping[str, Plan], use: Callable[[Place], Awaitable[Any]], *, wing: str = "unified", ontology: Ontology
+    plans: Mapping[str, Plan],
+    use: Callable[[Place], Awaitable[Any]],
+    *,
+    ontology: Ontology,
+    wing: str = "unified",
+    facades: PlainFacades | None = None,
 ) -> Any:
-    """Run *use* in a service of one *wing* whose upstream fails by *plans*."""
+    """Run *use* in a service of one *wing*, or on *facades*, whose upstream fails by *plans*."""
 
     async def go() -> Any:
         clock = VirtualTime()
         async with upstream(plans) as (url, app):
             neighbour = Neighbour(lambda: url, timeout_s=TIMEOUT_S)
-            asgi = service(facades_of(wing), serving=dict, neighbour=neighbour, ontology=ontology)
+            asgi = service(facades or facades_of(wing), serving=dict, neighbour=neighbour, ontology=ontology)
             transport = httpx.ASGITransport(app=asgi)
             try:
                 async with httpx.AsyncClient(transport=transport, base_url="http://oms") as client:
