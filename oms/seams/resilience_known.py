@@ -111,27 +111,21 @@ POLICIES: Mapping[str, tuple[Numbers, Numbers]] = MappingProxyType(
 
 
 def _longer_than_a_day(difference: Difference, facts: Facts) -> bool:
-    """Unified waits its longest, a day; legacy waits longer, or finds no float for it."""
-    legacy = difference.legacy
-    if difference.unified != DAY_S:
-        return False
-    is_longer = is_wait(legacy) and isinstance(legacy, (int, float)) and legacy > DAY_S
-    return is_longer or (isinstance(legacy, StandIn) and legacy.type_name == "OverflowError")
+    """Unified waits its longest, a day, and legacy longer; or legacy finds no float for the wait."""
+    legacy, unified = difference.legacy, difference.unified
+    if isinstance(legacy, StandIn):
+        return legacy.type_name == "OverflowError" and is_wait(unified)
+    return unified == DAY_S and isinstance(legacy, (int, float)) and is_wait(legacy) and legacy > DAY_S
 
 
-def _count_that_is_none(difference: Difference, facts: Facts) -> bool:
-    """Unified refuses the retry count; legacy computes with it."""
-    return _is_refused(difference, "backoff: retry_count")
-
-
-def _base_that_is_no_wait(difference: Difference, facts: Facts) -> bool:
-    """Unified refuses the base; legacy computes with it."""
-    return _is_refused(difference, "backoff: base_delay")
+def _number_that_is_none(difference: Difference, facts: Facts) -> bool:
+    """Unified refuses the retry count or the base; legacy computes with it."""
+    return _is_refused(difference, "retry_count") or _is_refused(difference, "base_delay")
 
 
 def _unknown_strategy(difference: Difference, facts: Facts) -> bool:
     """Unified refuses the strategy; legacy takes it for the exponential one."""
-    return facts.named.casefold() not in STRATEGIES and _is_refused(difference, "backoff: strategy")
+    return facts.named.casefold() not in STRATEGIES and _is_refused(difference, "strategy")
 
 
 def _strategy_in_another_case(difference: Difference, facts: Facts) -> bool:
@@ -140,9 +134,9 @@ def _strategy_in_another_case(difference: Difference, facts: Facts) -> bool:
     return name not in STRATEGIES and name.casefold() in STRATEGIES - {"exponential"} and _are_waits(difference)
 
 
-def _is_refused(difference: Difference, where: str) -> bool:
-    unified = difference.unified
-    return unified == StandIn("PolicyInvalid", (("where", where),)) and is_wait(difference.legacy)
+def _is_refused(difference: Difference, parameter: str) -> bool:
+    refusal = StandIn("PolicyInvalid", (("where", f"backoff: {parameter}"),))
+    return difference.unified == refusal and is_wait(difference.legacy)
 
 
 def _are_waits(difference: Difference) -> bool:
@@ -175,13 +169,8 @@ def _breaker_hides_the_error(difference: Difference, facts: Facts) -> bool:
 def _breaker_within_is_open(difference: Difference, facts: Facts) -> bool:
     """Legacy's breaker refuses the call, unified makes it."""
     legacy, unified = _traces(difference)
-    return _is_refused_at_once(legacy, unified) and legacy.state != "half_open"
-
-
-def _breaker_within_is_stuck(difference: Difference, facts: Facts) -> bool:
-    """The same, and the breaker is half-open without a permit left."""
-    legacy, unified = _traces(difference)
-    return _is_refused_at_once(legacy, unified) and legacy.state == "half_open"
+    is_refused = (legacy.attempts, legacy.refused_by) == (0, "CircuitBreakerOpenError")
+    return is_refused and unified.attempts >= 1 and unified.refused_by is None
 
 
 def _legacy_knows_no_kinds(difference: Difference, facts: Facts) -> bool:
@@ -328,11 +317,6 @@ def _hides(legacy: Trace, unified: Trace) -> bool:
     return legacy.attempts == unified.attempts and unified.outcome == f"error {unified.attempts}"
 
 
-def _is_refused_at_once(legacy: Trace, unified: Trace) -> bool:
-    is_refused = (legacy.attempts, legacy.refused_by) == (0, "CircuitBreakerOpenError")
-    return is_refused and unified.attempts >= 1 and unified.refused_by is None
-
-
 def _waits(difference: Difference) -> list[tuple[int, str, float, float]]:
     """Return a row for each wait that both made: number and label of the failed attempt, legacy's and unified's seconds."""
     legacy, unified = _traces(difference)
@@ -344,15 +328,13 @@ def _waits(difference: Difference) -> list[tuple[int, str, float, float]]:
 PREDICATES: Mapping[str, Predicate] = MappingProxyType(
     {
         "longer than a day": _longer_than_a_day,
-        "count that is none": _count_that_is_none,
-        "base that is no wait": _base_that_is_no_wait,
+        "number that is none": _number_that_is_none,
         "unknown strategy": _unknown_strategy,
         "strategy in another case": _strategy_in_another_case,
         "budget was spent": _budget_was_spent,
         "budget hides the error": _budget_hides_the_error,
         "breaker hides the error": _breaker_hides_the_error,
         "breaker within is open": _breaker_within_is_open,
-        "breaker within is stuck": _breaker_within_is_stuck,
         "legacy knows no kinds": _legacy_knows_no_kinds,
         "legacy knows three of httpx": _legacy_knows_three_of_httpx,
         "status that stays": _status_that_stays,
