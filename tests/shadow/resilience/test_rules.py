@@ -15,7 +15,10 @@ from oms.domain.stage import Side, Stage
 from oms.domain.trace import NO_OUTCOME, Trace
 from oms.legacy_adapters.resilience import RetryStrategyAdapter
 from oms.seams.known import load_known
-from oms.seams.resilience_known import DAY_S, POLICIES, PREDICATES, RETRIED_STATUSES, STRATEGIES
+from oms.seams.resilience_known import PREDICATES
+from oms.seams.resilience_known.policies import POLICIES
+from oms.seams.resilience_known.retries import RETRIED_STATUSES
+from oms.seams.resilience_known.waits import DAY_S, STRATEGIES
 from oms.unified.resilience import RETRY_POLICIES, DependencyRetries
 from oms.unified.resilience import STRATEGIES as UNIFIED_STRATEGIES
 from oms.unified.resilience.policies import RETRIED_STATUS
