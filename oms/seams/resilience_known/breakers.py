@@ -32,7 +32,7 @@ def _counts_for_ever(difference: Difference, facts: Facts) -> bool:
     in_a_row = facts.written_with("failures_in_a_row")
     if isinstance(in_a_row, int) and in_a_row >= THRESHOLD:
         return False
-    opens = unified.state == "closed" and _ended_alike(legacy, unified, "error")
+    opens = unified.state == "closed" and legacy.outcome.startswith("error ")
     is_let_in = _before(unified, facts) == "closed" and _rejects(legacy, unified)
     return legacy.state == "open" and (opens or is_let_in)
 
@@ -40,7 +40,7 @@ def _counts_for_ever(difference: Difference, facts: Facts) -> bool:
 def _never_closes(difference: Difference, facts: Facts) -> bool:
     """Legacy has opened again, or rejects, while unified is half-open and lets one through."""
     legacy, unified = traces_of(difference)
-    reopened = unified.state == "half_open" and _ended_alike(legacy, unified, "result")
+    reopened = unified.state == "half_open" and legacy.outcome.startswith("result ")
     is_let_in = _before(unified, facts) == "half_open" and _rejects(legacy, unified)
     return legacy.state == "open" and (reopened or is_let_in)
 
@@ -48,10 +48,6 @@ def _never_closes(difference: Difference, facts: Facts) -> bool:
 def _before(unified: Trace, facts: Facts) -> object:
     """Return where unified's breaker stood before the call; where it stands now, if that is not known."""
     return facts.written_with("unified_before") or unified.state
-
-
-def _ended_alike(legacy: Trace, unified: Trace, how: str) -> bool:
-    return legacy.outcome == unified.outcome and legacy.outcome.startswith(f"{how} ")
 
 
 def _rejects(legacy: Trace, unified: Trace) -> bool:

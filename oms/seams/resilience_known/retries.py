@@ -43,8 +43,7 @@ MAX_RETRY_AFTER_S = 60.0
 def _budget_was_spent(difference: Difference, facts: Facts) -> bool:
     """Legacy's budget refuses an attempt that unified makes."""
     legacy, unified = traces_of(difference)
-    is_cut = legacy.refused_by == "RetryBudgetExhaustedError" and legacy.attempts >= 1
-    return is_cut and unified.attempts > legacy.attempts and unified.refused_by is None
+    return legacy.refused_by == "RetryBudgetExhaustedError" and unified.refused_by is None
 
 
 def _budget_hides_the_error(difference: Difference, facts: Facts) -> bool:
@@ -56,15 +55,14 @@ def _budget_hides_the_error(difference: Difference, facts: Facts) -> bool:
 def _breaker_hides_the_error(difference: Difference, facts: Facts) -> bool:
     """Legacy's breaker opened during the call: after the wait it raises an error of its own, whatever unified does."""
     legacy, unified = traces_of(difference)
-    is_open = legacy.refused_by == "CircuitBreakerOpenError" and legacy.attempts >= 1
+    is_open = legacy.refused_by == "CircuitBreakerOpenError"
     return is_open and unified.refused_by is None and (unified.attempts > legacy.attempts or _hides(legacy, unified))
 
 
 def _breaker_within_is_open(difference: Difference, facts: Facts) -> bool:
     """Legacy's breaker refuses the call, unified makes it."""
     legacy, unified = traces_of(difference)
-    is_refused = (legacy.attempts, legacy.refused_by) == (0, "CircuitBreakerOpenError")
-    return is_refused and unified.attempts >= 1 and unified.refused_by is None
+    return (legacy.attempts, legacy.refused_by, unified.refused_by) == (0, "CircuitBreakerOpenError", None)
 
 
 def _legacy_knows_no_kinds(difference: Difference, facts: Facts) -> bool:
@@ -146,7 +144,7 @@ def _label(difference: Difference) -> str:
 def _stopped(one: Trace, other: Trace) -> bool:
     """Tell whether *one* ended with what its last attempt raised, and *other* went on."""
     went_on = (other.attempts, len(other.delays)) > (one.attempts, len(one.delays))
-    return went_on and one.attempts >= 1 and one.outcome == f"error {one.attempts}"
+    return went_on and one.outcome == f"error {one.attempts}"
 
 
 def _hides(legacy: Trace, unified: Trace) -> bool:

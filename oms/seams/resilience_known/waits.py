@@ -21,7 +21,7 @@ def _longer_than_a_day(difference: Difference, facts: Facts) -> bool:
     legacy, unified = difference.legacy, difference.unified
     if isinstance(legacy, StandIn):
         return legacy.type_name == "OverflowError" and is_wait(unified)
-    return unified == DAY_S and isinstance(legacy, (int, float)) and is_wait(legacy) and legacy > DAY_S
+    return unified == DAY_S and is_wait(legacy) and legacy > DAY_S
 
 
 def _number_that_is_none(difference: Difference, facts: Facts) -> bool:
@@ -37,16 +37,12 @@ def _unknown_strategy(difference: Difference, facts: Facts) -> bool:
 def _strategy_in_another_case(difference: Difference, facts: Facts) -> bool:
     """Unified knows the strategy in any case; legacy takes it for the exponential one."""
     name = facts.named
-    return name not in STRATEGIES and name.casefold() in STRATEGIES - {"exponential"} and _are_waits(difference)
+    return name not in STRATEGIES and name.casefold() in STRATEGIES - {"exponential"} and is_wait(difference.unified)
 
 
 def _is_refused(difference: Difference, parameter: str) -> bool:
     refusal = StandIn("PolicyInvalid", (("where", f"backoff: {parameter}"),))
     return difference.unified == refusal and is_wait(difference.legacy)
-
-
-def _are_waits(difference: Difference) -> bool:
-    return is_wait(difference.legacy) and is_wait(difference.unified)
 
 
 PREDICATES: Mapping[str, Predicate] = MappingProxyType(
