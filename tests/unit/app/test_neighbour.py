@@ -57,6 +57,7 @@ def test_an_answer_that_drips() -> None:
             writer.write(b".")
             await asyncio.sleep(0.01)
         writer.close()
+        ended.set()
 
     async def go() -> None:
         async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
@@ -64,8 +65,10 @@ def test_an_answer_that_drips() -> None:
             with pytest.raises(TimeoutError):
                 await neighbour.send("GET", "x/1")
             await neighbour.aclose()
+            await asyncio.wait_for(ended.wait(), 10)
             assert 1 == neighbour.made
 
+    ended = asyncio.Event()
     asyncio.run(go())
 
 
