@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -47,8 +48,8 @@ async def upstream(plans: Mapping[str, Plan]) -> AsyncIterator[tuple[str, Upstre
 def facades_of(wing: str) -> PlainFacades:
     """Return what a service of one *wing* holds, without anything that an earlier test left."""
     if wing == "legacy":
-        # A twin has a name of its own in legacy's module, where everything else is shared by all tests.
-        legacy = RetryStrategyAdapter().twin()
+        # Its breakers and budgets lie in legacy's module, where all tests would share them.
+        legacy = RetryStrategyAdapter(prefix=f"{uuid.uuid4().hex} ")
         return PlainFacades(retry=legacy, breaker=ProtectionBreakerAdapter(), backoff=ScheduleBackoffAdapter())
     return PlainFacades(retry=DependencyRetries(), breaker=DependencyBreakers(), backoff=UnifiedBackoffCalculator())
 

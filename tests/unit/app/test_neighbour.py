@@ -53,7 +53,7 @@ def test_an_answer_that_drips() -> None:
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n")
-        while not reader.at_eof():
+        while not (reader.at_eof() or reader.exception()):
             writer.write(b".")
             await asyncio.sleep(0.01)
         writer.close()
