@@ -14,7 +14,7 @@ help: ## Show this list
 
 setup: $(READY) ## Make .venv and install the locked versions; every other target does this too
 
-run: $(READY) ## Rehearse the whole migration of the cache phase on the real service, then write a report
+run: $(READY) ## Rehearse the whole migration on the real service, phase by phase, then write a report
 	@$(BIN)/oms rehearse $(ARGS)
 
 test: $(READY) ## Run all tests

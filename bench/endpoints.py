@@ -1,4 +1,4 @@
-"""Each endpoint of the service with facades at rest beside the same endpoint on the legacy caches themselves."""
+"""Each endpoint of the service that calls no neighbour, with facades at rest beside the same endpoint on the legacy sides themselves."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ from oms.app.service import service
 from oms.domain.decision import DecisionTable, FixedDecision
 from oms.domain.stage import Stage
 from oms.legacy_adapters.cache import legacy_documents, legacy_types, legacy_validation
+from oms.legacy_adapters.resilience import ProtectionBreakerAdapter, RetryStrategyAdapter, ScheduleBackoffAdapter
 from oms.routing import Runtime
 from oms.seams.cache import DOCUMENTS, TYPES, VALIDATION, AsyncCache, Cache
+from oms.seams.resilience import BACKOFF, BREAKER, RETRY, Backoff, Breaker, Retry
 from oms.unified.cache import CacheRegistry
+from oms.unified.resilience import DependencyBreakers, DependencyRetries, UnifiedBackoffCalculator
 
 _LIMIT = 1.02
 _ROUNDS = 41
@@ -33,6 +36,7 @@ _ENDPOINTS: dict[str, Request] = {
     "GET /types/Thing/descendants": ("GET", "/types/Thing/descendants", None),
     "POST /validate": ("POST", "/validate", _DOCUMENT),
     "GET /documents/doc-1": ("GET", "/documents/doc-1", None),
+    "GET /schedule/delay": ("GET", "/schedule/delay", None),
 }
 
 
@@ -41,6 +45,9 @@ class _Held:
     types: Cache
     validation: Cache
     documents: AsyncCache
+    retry: Retry
+    breaker: Breaker
+    backoff: Backoff
 
 
 def measure() -> list[Line]:
@@ -50,7 +57,15 @@ def measure() -> list[Line]:
 
 async def _measure() -> list[Line]:
     ontology = Ontology.load()
-    direct = service(_Held(legacy_types(), legacy_validation(), legacy_documents()), serving=dict, ontology=ontology)
+    legacy = _Held(
+        legacy_types(),
+        legacy_validation(),
+        legacy_documents(),
+        RetryStrategyAdapter(),
+        ProtectionBreakerAdapter(),
+        ScheduleBackoffAdapter(),
+    )
+    direct = service(legacy, serving=dict, ontology=ontology)
     routed = service(_facades(), serving=dict, ontology=ontology)
     for app in (direct, routed):
         await _request(app, "PUT", "/documents/doc-1", _DOCUMENT)
@@ -62,8 +77,19 @@ def _facades() -> _Held:
     runtime.bind(TYPES, legacy=legacy_types(), unified=caches.get_cache("types"))
     runtime.bind(VALIDATION, legacy=legacy_validation(), unified=caches.get_cache("validation"))
     runtime.bind(DOCUMENTS, legacy=legacy_documents(), unified=caches.get_cache("documents"))
-    runtime.publish(DecisionTable.of(cache=FixedDecision(Stage.OFF, digest="off")))
-    return _Held(runtime.facade(TYPES), runtime.facade(VALIDATION), runtime.facade(DOCUMENTS))
+    runtime.bind(RETRY, legacy=RetryStrategyAdapter(), unified=DependencyRetries())
+    runtime.bind(BREAKER, legacy=ProtectionBreakerAdapter(), unified=DependencyBreakers())
+    runtime.bind(BACKOFF, legacy=ScheduleBackoffAdapter(), unified=UnifiedBackoffCalculator())
+    off = FixedDecision(Stage.OFF, digest="off")
+    runtime.publish(DecisionTable.of(cache=off, resilience=off))
+    return _Held(
+        runtime.facade(TYPES),
+        runtime.facade(VALIDATION),
+        runtime.facade(DOCUMENTS),
+        runtime.facade(RETRY),
+        runtime.facade(BREAKER),
+        runtime.facade(BACKOFF),
+    )
 
 
 async def _compared(name: str, direct: Any, routed: Any, request: Request) -> Line:

@@ -71,10 +71,10 @@ class Oms:
     validation: Cache
     documents: AsyncCache
     settings: Settings
+    environment: UnifiedEnv
     retry: Retry
     breaker: Breaker
     backoff: Backoff
-    environment: UnifiedEnv
     breaker_store: BreakerStore | None = None
 
     def start(self) -> None:
@@ -170,10 +170,10 @@ def build(
         validation=runtime.facade(VALIDATION),
         documents=runtime.facade(DOCUMENTS),
         settings=runtime.facade(SETTINGS),
+        environment=environment,
         retry=runtime.facade(RETRY),
         breaker=runtime.facade(BREAKER),
         backoff=runtime.facade(BACKOFF),
-        environment=environment,
         breaker_store=store,
     )
 

@@ -25,6 +25,7 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "publish": "standard",
         "enrich": "network",
         "archive": "database",
+        "verify": "validation",
         "index": "network",
         "notify": "network",
         "export": "conservative",
@@ -34,8 +35,6 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "sync": "network",
         "restore": "standard",
         "replicate": "network",
-        "audit": "standard",
-        "renew": "standard",
         "transfer": "standard",
     }
 )

@@ -15,6 +15,9 @@ from oms.domain.errors import BadInput, CouldNot
 DRAIN_S = 5
 """How long requests in flight may take after the end was asked for, in seconds."""
 
+KEEP_ALIVE_S = 75
+"""How long an unused connection stays open, in seconds: longer than clients keep theirs, so that no request meets its end."""
+
 _BACKLOG = 1024
 
 
@@ -78,7 +81,6 @@ async def serve(
     stop: asyncio.Event,
     ready: Callable[[], None],
     protocol: type[asyncio.Protocol] | None = None,
-    keep_alive_s: int = 5,
 ) -> None:
     """Serve *app* until *stop* is set, then let requests in flight end, at most ``DRAIN_S`` seconds.
 
@@ -86,12 +88,11 @@ async def serve(
         app: An ASGI application without lifespan.
         ready: Called once requests are answered.
         protocol: Speaks HTTP in place of uvicorn's own.
-        keep_alive_s: How long an unused connection stays open, in seconds.
     """
     config = uvicorn.Config(
         app,
         http=protocol or "httptools",
-        timeout_keep_alive=keep_alive_s,
+        timeout_keep_alive=KEEP_ALIVE_S,
         ws="none",
         loop="asyncio",
         lifespan="off",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 
 import httpx
 
 TIMEOUT_S = 5.0
-"""How long one request may take, in seconds: a neighbour that hangs must not hang the service."""
+"""How long a step of a request may take, in seconds: a neighbour that hangs must not hang the service."""
 
 MADE_PATH = "/_rehearsal/made"
 """Where the workers of a rehearsal answer with how many requests they have made."""
@@ -21,7 +22,7 @@ class Neighbour:
 
     Args:
         url: Asked at each request where it is; None if it is not configured.
-        timeout_s: Of one request, from its begin to each next byte of the answer.
+        timeout_s: Of each step of a request (to connect, to the next byte of the answer); the whole may take twice as long.
 
     Attributes:
         made: Requests that have left this process, answered or not.
@@ -38,7 +39,7 @@ class Neighbour:
         """Return the answer, whatever its status.
 
         Raises:
-            httpx.HTTPError: if there was none.
+            httpx.HTTPError, TimeoutError: if there was none.
         """
         url = self._url()
         if not url:
@@ -46,7 +47,9 @@ class Neighbour:
         request = self._opened().build_request(method, f"{url.rstrip('/')}/{path}", headers=headers, content=content)
         self.made += 1
         try:
-            return await self._opened().send(request)
+            # Each step has its limit in httpx, but an answer that drips never comes to one.
+            async with asyncio.timeout(2 * self._timeout_s):
+                return await self._opened().send(request)
         except _NEVER_LEFT:
             self.made -= 1
             raise

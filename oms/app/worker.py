@@ -35,7 +35,7 @@ _LIMITS = LaneLimits(pause_s=1.0)
 """A lane that rests for half a minute, as it does in service, would sleep through the whole rehearsal."""
 
 _TIMEOUT_S = 1.0
-"""How long a request to a neighbour may take here, in seconds: 40 s on the phase's clock. Shorter, and a busy machine looks like a fault."""
+"""How long a step of a request to a neighbour may take here, in seconds: 40 s by the phase. Shorter, a busy machine looks like a fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,6 @@ def _work(flags: Path, var: Path) -> int:
     app = Paced(application(oms, configured, neighbour, facades=facades, more=more), paced(PACE))
     listener = listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
-
     run_until_stopped(
         oms,
         configured,

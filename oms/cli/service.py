@@ -45,7 +45,7 @@ def add(commands: Any, folders: argparse.ArgumentParser) -> None:
         "--calls",
         metavar="N",
         type=whole_number("--calls", least=1, most=1_000_000_000),
-        help="calls in all (default 30,000; 8,000 where only resilience is walked, which calls a neighbour each time)",
+        help="calls in all (default 30,000; 6,000 where only resilience is walked, which calls a neighbour each time)",
     )
     rehearse.add_argument(
         "--seed",

@@ -156,9 +156,13 @@ class ProtectionBreakerAdapter:
         result: T = await self._of(name).execute(call)
         return result
 
-    def state_of(self, name: str) -> str:
-        """Return where the breaker called *name* stands: ``closed``, ``open`` (until somebody calls) or ``half_open``."""
-        return self._of(name).state.value
+    def state_of(self, name: str) -> str | None:
+        """Return where the breaker called *name* stands: ``closed``, ``open`` (until somebody calls) or ``half_open``.
+
+        None before its first call: then there is nothing that somebody who looks for the first time could have missed.
+        """
+        breaker = self._breakers.get(name)
+        return None if breaker is None else breaker.state.value
 
     def open_circuits(self) -> dict[str, float]:
         """Return the seconds that each open breaker stays so, by name."""
@@ -167,8 +171,8 @@ class ProtectionBreakerAdapter:
 
     def open_for_s(self, name: str) -> float:
         """Return the seconds that the breaker called *name* stays open, 0 if it is not."""
-        breaker = self._of(name)
-        if breaker.state is not CircuitState.OPEN:
+        breaker = self._breakers.get(name)
+        if breaker is None or breaker.state is not CircuitState.OPEN:
             return 0.0
         return max(0.0, (breaker.last_failure_time or 0.0) + breaker.config.timeout - TIME.get().wall())
 

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeGuard, TypeVar
 
 from oms.domain.observation import Facts, Observation, Returned
 from oms.domain.phase import Phase, effects, reads
@@ -114,16 +114,16 @@ def same_wait(legacy: Observation, unified: Observation, facts: Facts) -> str | 
     )
 
 
-def is_wait(value: object) -> bool:
+def is_wait(value: object) -> TypeGuard[int | float]:
     """Tell whether *value* is a number of seconds."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _are_near(one: Any, other: Any) -> bool:
+def _are_near(one: int | float, other: int | float) -> bool:
     try:
         return math.isclose(one, other, rel_tol=1e-9)
     except OverflowError:  # an int that no float holds
-        return bool(one == other)
+        return one == other
 
 
 RESILIENCE = Phase("resilience")

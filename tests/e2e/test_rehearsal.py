@@ -75,12 +75,17 @@ def test_what_is_left(rehearsed: tuple[Path, dict[str, Any]]) -> None:
 
 
 def test_text_for_people(tmp_path: Path) -> None:
-    """Without --json a summary is on stdout, and progress as plain lines on stderr; a folder of ours is used again."""
-    for _ in range(2):
-        done = oms("rehearse", "--calls", "600", "--out", tmp_path / "out")
+    """Without --json a summary is on stdout, and progress as plain lines on stderr; a folder of ours is used again.
+
+    Who names no phase walks every one whose both wings stand.
+    """
+    for phases in (("--phase", "cache"), ()):
+        done = oms("rehearse", *phases, "--calls", "600", "--out", tmp_path / "out")
 
         assert 0 == done.returncode, done.stderr
     assert "phase cache: off > dualwrite > shadow > live=5 > live" in done.stdout
+    assert "phase config: off > shadow > live=5 > live" in done.stdout
+    assert "phase resilience: off > shadow > live=5 > live" in done.stdout
     assert "oms rehearse: 0 of 600 calls, cache off" in done.stderr
     assert "\x1b" not in done.stdout + done.stderr
 

@@ -15,7 +15,7 @@ from tests.e2e.command import oms
 def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """Return folder and result of a rehearsal that is just long enough for every drill in every process."""
     out = tmp_path_factory.mktemp("rehearsal") / "out"
-    done = oms("rehearse", "--phase", "resilience", "--calls", "2500", "--out", out, "--json")
+    done = oms("rehearse", "--phase", "resilience", "--calls", "2000", "--out", out, "--json")
 
     assert 0 == done.returncode, done.stderr
     return out, json.loads(done.stdout)
@@ -44,7 +44,8 @@ def test_quirks_are_found(rehearsed: tuple[Path, dict[str, Any]]) -> None:
     divergences = rehearsed[1]["phases"]["resilience"]["divergences"]
     known = {each["known"] for each in divergences if each["count"] and each["known"]}
 
-    assert 12 <= len(known), sorted(known)
+    # RE-xx are ours: what the reference has no number for.
+    assert 12 <= len({id_ for id_ in known if not id_.startswith("RE-")}), sorted(known)
 
 
 def test_logs_are_silent(rehearsed: tuple[Path, dict[str, Any]]) -> None:

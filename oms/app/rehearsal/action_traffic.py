@@ -16,6 +16,8 @@ from oms.app.rehearsal.zipf import Zipf
 _TENANTS = 300
 _STRATEGIES = ("exponential", "exponential", "linear", "fixed", "fibonacci", "Linear")
 
+_BETWEEN_DRILLS_S = 0.1
+
 _GATEWAY: dict[str, frozenset[int]] = {
     "catalog": frozenset({200}),
     "prices": frozenset({200}),
@@ -58,10 +60,17 @@ class ActionTraffic:
             yield kind()
 
     def deployment(self) -> list[Errand]:
-        """Return every drill once, for one process: on a type that is new to it, so that budgets and breakers are cold."""
+        """Return every drill once, for one process: on a type that is new to it, so that budgets and breakers are cold.
+
+        They begin one after another, for all at once are more than the lanes may replay in that moment.
+        """
         type_name = next(self._rare)
         waits = (self._wait(60, 20, "exponential"), self._wait(60, 3, "Linear"))
-        return [*waits, *(drill.errand(type_name, self._tenant()) for drill in DRILLS)]
+        drills = (
+            drill.errand(type_name, self._tenant(), after_s=place * _BETWEEN_DRILLS_S)
+            for place, drill in enumerate(DRILLS, 1)
+        )
+        return [*waits, *drills]
 
     def _tenant(self) -> str | None:
         return self._tenants.choose() if self._chance.random() > 0.02 else None

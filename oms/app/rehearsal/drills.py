@@ -6,7 +6,7 @@ requests as its quirk needs, one after another, so that each process meets the s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from oms.app.pace import PACE
 from oms.app.rehearsal.instances import as_body
@@ -46,20 +46,27 @@ class Drill:
     why: str
     steps: tuple[Step, ...]
 
-    def errand(self, type_name: str, tenant: str | None) -> Errand:
-        """Return its requests, for *type_name*."""
-        return tuple(
+    def errand(self, type_name: str, tenant: str | None, *, after_s: float = 0.0) -> Errand:
+        """Return its requests, for *type_name*; the first one comes after *after_s* seconds."""
+        first, *rest = (
             _submit(self.action, type_name, tenant, step, is_first=place == 0)
             for step in self.steps
             for place in range(step.count)
         )
+        return (replace(first, after_s=after_s), *rest)
 
 
 DRILLS = (
     Drill(
         "archive",
-        ("RT-01", "RT-02"),
-        "Cold, and the first two attempts fail: legacy's budget allows one retry, and its own error hides what failed.",
+        ("RT-01",),
+        "Cold, and the first two attempts fail: legacy's budget allows one retry.",
+        (Step(1),),
+    ),
+    Drill(
+        "verify",
+        ("RT-02",),
+        "The same under a policy of two attempts: both wings make them, then legacy asks its budget, whose error hides what failed.",
         (Step(1),),
     ),
     Drill(
@@ -78,8 +85,9 @@ DRILLS = (
     Drill(
         "sync",
         ("RT-16", "RT-20"),
-        "Every seventh attempt fails. The breaker inside legacy's retry adds them up; it opens in an attempt that is to be retried.",
-        (Step(36),),
+        "Every eleventh attempt fails, so that the budget has a retry for each. The breaker inside legacy's retry adds them up; at the fifth"
+        " it opens, and hides what failed.",
+        (Step(55),),
     ),
     Drill(
         "restore",
@@ -92,18 +100,6 @@ DRILLS = (
         ("RT-18",),
         "Five failures open it, the probe is answered 429: legacy's half-open breaker hears nothing of that and is stuck.",
         (Step(5), Step(6, after_recovery=True), Step(3, after_recovery=True)),
-    ),
-    Drill(
-        "audit",
-        ("RT-04",),
-        "Thirty originals are credit for four retries: legacy makes five attempts where its successor makes four.",
-        (Step(31),),
-    ),
-    Drill(
-        "renew",
-        ("RT-03",),
-        "Twelve originals are credit for a second retry, but the window tumbles before it is used.",
-        (Step(12), Step(1, after_recovery=True)),
     ),
     Drill(
         "transfer",

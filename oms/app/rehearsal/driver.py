@@ -31,6 +31,11 @@ class Connection:
         self._port = port
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
+    @property
+    def is_closed(self) -> bool:
+        """True if it is not open, or the server has closed it, as they do with one that is idle for long."""
+        return self._streams is None or self._streams[0].at_eof()
+
     async def send(self, text: bytes) -> tuple[int, bytes]:
         """Send one request and return status and body.
 
@@ -58,6 +63,8 @@ class Connection:
                 return
 
     async def _send(self, text: bytes) -> tuple[int, bytes]:
+        if self.is_closed:
+            await self.close()
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", self._port, limit=_MAX_HEAD)
         reader, writer = self._streams

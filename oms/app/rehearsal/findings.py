@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -146,3 +146,15 @@ def caller_errors(requests: Counts, identity: dict[str, int], phases: Sequence[P
     """Return how many callers were wronged: faulty answers, violations of identity, rescues that nobody counted."""
     uncounted = max(0, identity["rescued"] - sum(each.rescued for each in phases))
     return requests.faults + identity["violations"] + uncounted
+
+
+def problems(walked: Iterable[Walked], *, broken_ends: int, workers: int, reached: Reached) -> list[str]:
+    """Return what was not as it should be, one line each: walks that ended early, workers that ended badly, calls that were made twice."""
+    found = [each.problem for each in walked if each.problem]
+    if broken_ends:
+        found.append(f"{broken_ends} of {workers} workers did not end in good order")
+    if reached.received != reached.made:
+        found.append(
+            f"upstream: received {reached.received:,} requests, wanted the {reached.made:,} that the callers made"
+        )
+    return found

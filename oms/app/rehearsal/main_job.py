@@ -15,10 +15,10 @@ from oms.app.rehearsal.action_traffic import ActionTraffic
 from oms.app.rehearsal.board import switchboard
 from oms.app.rehearsal.driver import Counts, Driver
 from oms.app.rehearsal.environment import rehearsal_environment
-from oms.app.rehearsal.findings import Findings, caller_errors, read_phase
+from oms.app.rehearsal.findings import Findings, caller_errors, problems, read_phase
 from oms.app.rehearsal.fleet import Fleet
 from oms.app.rehearsal.folder import Folder, prepare
-from oms.app.rehearsal.neighbours import Neighbours, Reached
+from oms.app.rehearsal.neighbours import Neighbours
 from oms.app.rehearsal.progress import progress
 from oms.app.rehearsal.summary import text_of
 from oms.app.rehearsal.traffic import Traffic
@@ -78,8 +78,8 @@ def run(
 
 
 def usual_calls(phases: Sequence[Phase]) -> int:
-    """Return how many requests a rehearsal of *phases* sends unless it is told: 30,000, or 8,000 where each of them calls a neighbour."""
-    return 8_000 if all(phase is RESILIENCE for phase in phases) else 30_000
+    """Return how many requests a rehearsal of *phases* sends unless it is told: 30,000, or 6,000 where each of them calls a neighbour."""
+    return 6_000 if all(phase is RESILIENCE for phase in phases) else 30_000
 
 
 def spread(calls: int, phases: Sequence[Phase]) -> list[int]:
@@ -131,7 +131,11 @@ class Rehearsal:
                 phases=found,
                 requests=self._counts,
                 seconds=time.monotonic() - began,
-                problems=tuple(_problems(walked, fleet, reached)),
+                problems=tuple(
+                    problems(
+                        walked.values(), broken_ends=fleet.broken_ends, workers=len(fleet.workers), reached=reached
+                    )
+                ),
             )
             findings.report.write_text(html(journal) if html else text_of(findings), encoding="utf-8")
         return findings
@@ -159,17 +163,6 @@ def _traffic_of(phase: Phase, ontology: Ontology, seed: int) -> tuple[Traffic | 
     """Return what clients ask while *phase* is walked, and how many of them there are for each process."""
     # Who waits for a retry does nothing else: it takes more clients to keep the service busy.
     return (ActionTraffic(ontology, seed), 16) if phase is RESILIENCE else (Traffic(ontology, seed), 4)
-
-
-def _problems(walked: dict[str, Walked], fleet: Fleet, reached: Reached) -> list[str]:
-    found = [each.problem for each in walked.values() if each.problem]
-    if fleet.broken_ends:
-        found.append(f"{fleet.broken_ends} of {len(fleet.workers)} workers did not end in good order")
-    if reached.received != reached.made:
-        found.append(
-            f"upstream: received {reached.received:,} requests, wanted the {reached.made:,} that the callers made"
-        )
-    return found
 
 
 def _bound(name: str) -> Phase:

@@ -15,9 +15,6 @@ from oms.app.upstream.faults import FaultSchedule
 from oms.app.upstream.protocol import EndingProtocol
 from oms.domain.errors import OmsError
 
-KEEP_ALIVE_S = 600
-"""How long an unused connection stays open, in seconds: longer than a client keeps it, so that no request meets its end."""
-
 
 def main(argv: Sequence[str]) -> int:
     """Serve until stdin is closed. Exit code 4 if it cannot start."""
@@ -44,7 +41,6 @@ async def _serve(seed: int) -> None:
         stop=stop,
         ready=lambda: say_where(port),
         protocol=EndingProtocol,
-        keep_alive_s=KEEP_ALIVE_S,
     )
 
 

@@ -41,6 +41,11 @@ class ResilienceRegistry:
         self._renew()
         renew_in_child(self._renew)
 
+    @property
+    def is_shared(self) -> bool:
+        """True if other processes have a part in these breakers."""
+        return self._store is not None
+
     def get_retry_budget(self, name: str = "default", config: RetryBudgetConfig | None = None) -> UnifiedRetryBudget:
         """Return the budget of dependency *name*, which is built when it is first asked for.
 
@@ -174,8 +179,13 @@ class DependencyBreakers:
         """Do the same with a plain function."""
         return self._of(name).call(function)
 
-    def state_of(self, name: str) -> str:
-        """Return where the breaker called *name* stands: ``closed``, ``open`` (until somebody calls) or ``half_open``."""
+    def state_of(self, name: str) -> str | None:
+        """Return where the breaker called *name* stands: ``closed``, ``open`` (until somebody calls) or ``half_open``.
+
+        None before its first call, unless other processes share it: then nobody could have missed anything of it.
+        """
+        if name not in self._breakers and not self._registry.is_shared:
+            return None
         return str(self._of(name).state).replace("-", "_")
 
     def open_circuits(self) -> dict[str, float]:
@@ -185,7 +195,8 @@ class DependencyBreakers:
 
     def open_for_s(self, name: str) -> float:
         """Return the seconds that the breaker called *name* stays open, 0 if it is not."""
-        return self._of(name).opens_in()
+        breaker = self._breakers.get(name)
+        return 0.0 if breaker is None else breaker.opens_in()
 
     def adopt_open(self, name: str, for_s: float) -> None:
         """Open the breaker called *name* for *for_s* seconds: the other side had it open when it handed over."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from sides.resilience import SteppingTime, error_of
 
+from oms.seams.known import load_known
 from oms.seams.resilience import BACKOFF, Backoff
 from oms.testing import KnownException, contract
 
@@ -100,3 +101,10 @@ class TestBackoff:
         time.advance(3600)
 
         assert ([480, 480], []) == ([before, backoff.delay(60, 3)], time.sleeps)
+
+
+def test_exceptions_are_known() -> None:
+    """Each exception is a known divergence by its id, or one that the rules cannot tell from another and the phase page tells of."""
+    told_only = set()
+
+    assert told_only == {exception.id for exception in EXCEPTIONS} - {rule.id for rule in load_known("resilience")}

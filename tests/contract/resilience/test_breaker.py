@@ -23,6 +23,7 @@ from sides.resilience import (
 )
 
 from oms.domain.phase import Seam
+from oms.seams.known import load_known
 from oms.seams.resilience import BREAKER, Breaker
 from oms.testing import KnownException, Sides, contract
 from oms.testing.driven import Driven
@@ -377,3 +378,10 @@ class TestBreaker:
             return await port.acall(look, name="a"), WHO.get()
 
         assert ("caller", "function") == breaker.run(story)
+
+
+def test_exceptions_are_known() -> None:
+    """Each exception is a known divergence by its id, or one that the rules cannot tell from another and the phase page tells of."""
+    told_only = {"RE-05", "RE-06"}
+
+    assert told_only == {exception.id for exception in EXCEPTIONS} - {rule.id for rule in load_known("resilience")}

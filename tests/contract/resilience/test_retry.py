@@ -11,6 +11,7 @@ import httpx
 import pytest
 from sides.resilience import ByObject, SteppingTime, by_method, by_partial, by_plain, end_of, error_of, scripted, until
 
+from oms.seams.known import load_known
 from oms.seams.resilience import RETRY, Retry
 from oms.testing import KnownException, contract
 from oms.testing.driven import Driven
@@ -506,3 +507,10 @@ class TestRetry:
             return seen, WHO.get()
 
         assert (["caller", "attempt 1"], "attempt 2") == retry.run(story)
+
+
+def test_exceptions_are_known() -> None:
+    """Each exception is a known divergence by its id, or one that the rules cannot tell from another and the phase page tells of."""
+    told_only = {"RT-03", "RT-04", "RT-17", "RT-18", "RT-21", "RT-28", "RE-03", "RE-04"}
+
+    assert told_only == {exception.id for exception in EXCEPTIONS} - {rule.id for rule in load_known("resilience")}

@@ -15,7 +15,10 @@ from oms.domain.stage import Side, Stage
 from oms.domain.trace import NO_OUTCOME, Trace
 from oms.legacy_adapters.resilience import RetryStrategyAdapter
 from oms.seams.known import load_known
-from oms.seams.resilience_known import DAY_S, POLICIES, PREDICATES, RETRIED_STATUSES, STRATEGIES
+from oms.seams.resilience_known import PREDICATES
+from oms.seams.resilience_known.policies import POLICIES
+from oms.seams.resilience_known.retries import RETRIED_STATUSES
+from oms.seams.resilience_known.waits import DAY_S, STRATEGIES
 from oms.unified.resilience import RETRY_POLICIES, DependencyRetries
 from oms.unified.resilience import STRATEGIES as UNIFIED_STRATEGIES
 from oms.unified.resilience.policies import RETRIED_STATUS
@@ -155,6 +158,30 @@ TAKEN = [
     ("PF-01", *breaker("state", called("result 1", "open"), called("result 1", "half_open"))),
 ]
 NEAR_MISSES = {
+    "SC-01, a text": wait("exponential", "62914560", DAY_S),
+    "SC-08, a text": wait("Linear", "480", "240"),
+    "SC-08, another error": wait("quadratic", 480, StandIn("TypeError")),
+    "RT-16, unified raises an error of its own after an attempt": retry(
+        "admitted", rejected(BREAKER), failed(1, outcome="KeyError")
+    ),
+    "RE-02, legacy gives a server in trouble up": retry("retried.HTTPStatusError.503", failed(1), went_on(2, 1.0)),
+    "RT-08, the wait after is wrong": retry(
+        "delays",
+        Trace(3, ("HTTPStatusError.503", DOWN), (1.0, 2.0), "result 3"),
+        Trace(3, ("HTTPStatusError.503", DOWN), (7.0, 3.0), "result 3"),
+    ),
+    "MT-02, unified stops with another error": retry(
+        "retried.ConnectionError", went_on(5, 1.0, 2.0, 4.0, 8.0), failed(4, 1.0, 2.0, 4.0, outcome="error 1")
+    ),
+    "RT-05, only legacy goes on, and fails": retry(
+        "retried.BrokenPipeError", failed(2, 1.0, error="BrokenPipeError"), failed(1, error="BrokenPipeError")
+    ),
+    "PF-03, legacy rejects while it is closed": breaker(
+        "admitted", rejected(VIOLATION, "closed"), called("result 1", "closed")
+    ),
+    "PF-03, unified raises an error of its own": breaker(
+        "admitted", rejected(VIOLATION, "open"), called("KeyError", "closed")
+    ),
     "SC-01, unified waits less than its longest": wait("exponential", 62_914_560, 43_200.0),
     "SC-01, legacy waits less than a day": wait("exponential", 50_000, DAY_S),
     "SC-01, the other way round": wait("exponential", DAY_S, 62_914_560),
@@ -257,6 +284,7 @@ NEAR_MISSES = {
     "PF-03, five failures in a row": breaker(
         "state", called("error 1", "open"), called("error 1", "closed"), failures_in_a_row=5
     ),
+    "PF-03, unified is half-open": breaker("state", called("error 1", "open"), called("error 1", "half_open")),
     "PF-03, after a success": breaker("state", called("result 1", "open"), called("result 1", "closed")),
     "PF-03, legacy rejects with another error": breaker(
         "admitted", rejected("KeyError", "open"), called("result 1", "closed")

@@ -14,7 +14,7 @@ from oms.domain.observation import Facts, Observation, Raised, Returned, StandIn
 from oms.domain.stage import Side, Stage
 from oms.seams.known import load_known
 from oms.seams.resilience import BACKOFF, Backoff
-from oms.seams.resilience_known import STRATEGIES
+from oms.seams.resilience_known.waits import STRATEGIES
 
 RULES = load_known("resilience")
 SIDES = make_sides(BACKOFF)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -47,8 +48,8 @@ async def upstream(plans: Mapping[str, Plan]) -> AsyncIterator[tuple[str, Upstre
 def facades_of(wing: str) -> PlainFacades:
     """Return what a service of one *wing* holds, without anything that an earlier test left."""
     if wing == "legacy":
-        # A twin has a name of its own in legacy's module, where everything else is shared by all tests.
-        legacy = RetryStrategyAdapter().twin()
+        # Its breakers and budgets lie in legacy's module, where all tests would share them.
+        legacy = RetryStrategyAdapter(prefix=f"{uuid.uuid4().hex} ")
         return PlainFacades(retry=legacy, breaker=ProtectionBreakerAdapter(), backoff=ScheduleBackoffAdapter())
     return PlainFacades(retry=DependencyRetries(), breaker=DependencyBreakers(), backoff=UnifiedBackoffCalculator())
 
@@ -73,15 +74,20 @@ class Place:
 
 
 def in_place(
-    plans: Mapping[str, Plan], use: Callable[[Place], Awaitable[Any]], *, wing: str = "unified", ontology: Ontology
+    plans: Mapping[str, Plan],
+    use: Callable[[Place], Awaitable[Any]],
+    *,
+    ontology: Ontology,
+    wing: str = "unified",
+    facades: PlainFacades | None = None,
 ) -> Any:
-    """Run *use* in a service of one *wing* whose upstream fails by *plans*."""
+    """Run *use* in a service of one *wing*, or on *facades*, whose upstream fails by *plans*."""
 
     async def go() -> Any:
         clock = VirtualTime()
         async with upstream(plans) as (url, app):
             neighbour = Neighbour(lambda: url, timeout_s=TIMEOUT_S)
-            asgi = service(facades_of(wing), serving=dict, neighbour=neighbour, ontology=ontology)
+            asgi = service(facades or facades_of(wing), serving=dict, neighbour=neighbour, ontology=ontology)
             transport = httpx.ASGITransport(app=asgi)
             try:
                 async with httpx.AsyncClient(transport=transport, base_url="http://oms") as client:

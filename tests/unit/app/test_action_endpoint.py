@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from typing import Any
 
+import httpx
 import pytest
 
 from oms.app.action_endpoint import ACTIONS
 from oms.app.ontology import Ontology
 from oms.app.upstream.faults import BUSY, CLOSE, HANG, MOVED, PLANS, REFUSED, RESET, UNAVAILABLE, Fault, between, every
 from oms.unified.resilience import RETRY_POLICIES
+from tests.unit.app.conftest import PlainFacades
 from tests.unit.app.neighbours import Place, in_place
 
 WINGS = pytest.mark.parametrize("wing", ["legacy", "unified"])
@@ -58,6 +61,28 @@ def test_not_done(fault: Fault, ontology: Ontology) -> None:
     assert legacy == unified
     assert [503, 503] == [status for status, _ in legacy]
     assert "try again later" in legacy[0][1]
+
+
+def test_what_an_attempt_raises(ontology: Ontology) -> None:
+    """What the operating system said of a connection is raised as it said it, by its number; other errors are httpx's own."""
+    seen: list[Exception] = []
+
+    class Listening:
+        async def acall(self, function: Any, *, name: str) -> Any:
+            try:
+                return await function()
+            except Exception as error:
+                seen.append(error)
+                raise
+
+    async def use(place: Place) -> None:
+        for action in ("index", "notify", "export"):
+            await place.submit(action)
+
+    in_place(PLANS, use, ontology=ontology, facades=PlainFacades(breaker=Listening()))
+
+    assert ["ConnectionResetError", "RemoteProtocolError", "HTTPStatusError"] == [type(each).__name__ for each in seen]
+    assert (errno.ECONNRESET, httpx.ReadError) == (getattr(seen[0], "errno", None), type(seen[0].__cause__))
 
 
 @WINGS

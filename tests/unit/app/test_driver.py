@@ -142,6 +142,31 @@ def test_an_errand_stays_with_its_client() -> None:
     assert b"/last" == seen[-1][0]
 
 
+def test_a_connection_that_the_server_has_closed() -> None:
+    """A server that ends an idle connection costs nobody an answer: the next request opens another one."""
+
+    async def use() -> list[tuple[int, bytes]]:
+        async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(ok(await reader.readuntil(b"\r\n\r\n")))
+            writer.close()
+            closed.set()
+
+        closed = asyncio.Event()
+        async with await asyncio.start_server(once, "127.0.0.1", 0) as server:
+            connection, found = Connection(server.sockets[0].getsockname()[1]), []
+            for path in ("/a", "/b"):
+                found.append(await connection.send(get(path).text))
+                await asyncio.wait_for(closed.wait(), 10)
+                # What the server has sent is read by the loop, not by us: let it.
+                async with asyncio.timeout(10):
+                    while not connection.is_closed:
+                        await asyncio.sleep(0.001)
+            await connection.close()
+        return found
+
+    assert [(200, b"/a"), (200, b"/b")] == asyncio.run(use())
+
+
 def test_counts_are_added_up() -> None:
     """What two drivers have counted is one sum."""
     one, other = Counts(), Counts()

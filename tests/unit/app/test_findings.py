@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from oms.app.rehearsal.driver import Counts
-from oms.app.rehearsal.findings import Findings, Found, PhaseFindings, caller_errors, read_phase
+from oms.app.rehearsal.findings import Findings, Found, PhaseFindings, caller_errors, problems, read_phase
 from oms.app.rehearsal.neighbours import Reached
 from oms.app.rehearsal.request import request
 from oms.app.rehearsal.summary import text_of
@@ -193,6 +193,19 @@ def test_caller_errors(phase: PhaseFindings) -> None:
     assert 2 == errors(rescued=4, violations=0, counted=4)
     assert 5 == errors(rescued=4, violations=0, counted=1)
     assert 2 == errors(rescued=0, violations=0, counted=4)
+
+
+def test_problems() -> None:
+    """A walk that ended early, workers that ended badly, and a neighbour that was called more often than callers did are one line each."""
+    early = Walked(["off"], problem="cache: no lock")
+    reached = Reached(received=43, made=42)
+
+    assert [] == problems([walked()], broken_ends=0, workers=3, reached=Reached(42, 42))
+    assert [
+        "cache: no lock",
+        "1 of 3 workers did not end in good order",
+        "upstream: received 43 requests, wanted the 42 that the callers made",
+    ] == problems([walked(), early], broken_ends=1, workers=3, reached=reached)
 
 
 def test_quantiles() -> None:

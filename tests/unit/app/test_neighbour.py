@@ -47,6 +47,31 @@ async def end_of(neighbour: Neighbour) -> str:
         return type(error).__name__
 
 
+def test_an_answer_that_drips() -> None:
+    """Bytes that keep coming, one by one, keep nobody waiting: the request has a limit as a whole."""
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n")
+        while not (reader.at_eof() or reader.exception()):
+            writer.write(b".")
+            await asyncio.sleep(0.01)
+        writer.close()
+        ended.set()
+
+    async def go() -> None:
+        async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+            neighbour = Neighbour(lambda: f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", timeout_s=0.1)
+            with pytest.raises(TimeoutError):
+                await neighbour.send("GET", "x/1")
+            await neighbour.aclose()
+            await asyncio.wait_for(ended.wait(), 10)
+            assert 1 == neighbour.made
+
+    ended = asyncio.Event()
+    asyncio.run(go())
+
+
 @pytest.mark.parametrize("url", ["closed", None, ""])
 def test_what_never_left_is_not_counted(url: str | None) -> None:
     """A neighbour that is not there, or is not configured, is a connection error, and no request was made."""

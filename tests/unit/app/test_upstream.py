@@ -130,3 +130,21 @@ def test_every_request_is_counted() -> None:
         return counts
 
     assert {"y/1": 2, "x/1": 2} == asking(((every(1), RESET),), ask)
+
+
+def test_requests_at_once() -> None:
+    """Each has a number of its own, and is counted as it arrives: one that still hangs is received."""
+
+    async def ask(client: httpx.AsyncClient, app: Any) -> tuple[dict[str, int], int]:
+        hanging = asyncio.create_task(client.get("/x/1"))
+        async with asyncio.timeout(10):
+            while not app.received["x/1"]:
+                await asyncio.sleep(0.001)
+        assert not hanging.done()
+        second = await client.get("/x/1")
+        counted = dict(app.received)
+        with pytest.raises(httpx.ReadTimeout):
+            await hanging
+        return counted, second.status_code
+
+    assert ({"x/1": 2}, 200) == asking(((between(0, 1), HANG),), ask)

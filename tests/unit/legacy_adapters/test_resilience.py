@@ -93,6 +93,63 @@ def test_breaker(time: VirtualTime) -> None:
     assert "well" == asyncio.run(twin.acall(well, name="b"))
 
 
+def test_adopted_as_if_opened(time: VirtualTime) -> None:
+    """A breaker that adopts is as one that opened by itself when the other one did: rejected, one probe, and then PF-01."""
+    own, adopted = ProtectionBreakerAdapter(), ProtectionBreakerAdapter()
+    for _ in range(5):
+        with pytest.raises(ConnectionError):
+            asyncio.run(own.acall(failing, name="a"))
+    time.advance(50)
+    adopted.adopt_open("a", own.open_for_s("a"))
+    seen = []
+    for _ in range(4):
+        seen.append([lets_through(side) for side in (own, adopted)])
+        time.advance(5)
+
+    assert [[False, False], [False, False], [True, True], [False, False]] == seen
+
+
+def lets_through(side: ProtectionBreakerAdapter) -> bool:
+    """Call something healthy; tell whether it was called."""
+    try:
+        return "well" == asyncio.run(side.acall(well, name="a"))
+    except ProtectionViolation:
+        return False
+
+
+def test_what_a_breaker_tells(time: VirtualTime) -> None:
+    """It tells where each breaker stands, and for how long those that are open stay so; of one that was never called it knows nothing."""
+    breakers = ProtectionBreakerAdapter()
+    breakers.adopt_open("a", 7)
+    breakers.adopt_open("b", 3)
+    before = (breakers.state_of("a"), breakers.state_of("nobody"), breakers.open_circuits())
+    time.advance(5)
+    asyncio.run(breakers.acall(well, name="b"))
+
+    assert ("open", None, {"a": 7.0, "b": 3.0}) == before
+    assert ("half_open", 0.0, {"a": 2.0}) == (
+        breakers.state_of("b"),
+        breakers.open_for_s("b"),
+        breakers.open_circuits(),
+    )
+
+
+def test_retries_hand_nothing_over() -> None:
+    """Retries of neither wing tell of a breaker: unified ones have none, so there is nobody to adopt legacy's, nor to be adopted."""
+    names = ("state_of", "open_for_s", "open_circuits", "adopt_open")
+
+    assert [] == [name for side in SIDES[RETRY] for name in names if hasattr(side, name)]
+
+
+@pytest.mark.parametrize(
+    ("policy", "attempt", "band"),
+    [("standard", 3, (3.6, 4.4)), ("database", 1, (0.45, 0.55)), ("network", 2, (1.8, 2.2)), ("standard", 9, (54, 66))],
+)
+def test_delay_band(policy: str, attempt: int, band: tuple[float, float]) -> None:
+    """The waits that a policy allows are legacy's, whose jitter goes above the cap (RT-11)."""
+    assert pytest.approx(band) == RetryStrategyAdapter().delay_band(attempt, operation="op", policy=policy)
+
+
 def test_backoff() -> None:
     """Waits are the calculator's, uncapped (SC-01)."""
 
