@@ -17,6 +17,7 @@ SECTIONS = {
     "flips": "From flip to effect",
     "cache_twins": "Unified beside its legacy twin",
     "resilience": "Retries and breakers beside their peers and legacy twins",
+    "replay": "Effects: recorded for the caller, replayed in the lane",
     "journal": "The journal and its report",
     "config_reads": "A setting read, beside os.getenv",
     "env_toolkit": "The environment toolkit, on one core",

@@ -12,7 +12,7 @@ from typing import Any
 
 from opentelemetry.metrics import MeterProvider
 
-from oms.domain.errors import CouldNot
+from oms.domain.errors import BadInput, CouldNot
 from oms.domain.phase import Phase, Seam
 from oms.domain.stage import Side, Stage
 from oms.flagging.files import FlagFiles
@@ -22,19 +22,30 @@ from oms.journal.process_file import ProcessFile
 from oms.journal.telemetry import observe
 from oms.legacy_adapters.cache import legacy_documents, legacy_types, legacy_validation
 from oms.legacy_adapters.config import legacy_settings
+from oms.legacy_adapters.resilience import ProtectionBreakerAdapter, RetryStrategyAdapter, ScheduleBackoffAdapter
 from oms.routing import LaneLimits, Runtime
 from oms.seams import PHASES
 from oms.seams.cache import CACHE, DOCUMENTS, TYPES, VALIDATION, AsyncCache, Cache
 from oms.seams.config import CONFIG, SETTINGS, Settings
 from oms.seams.known import load_known
+from oms.seams.resilience import BACKOFF, BREAKER, RESILIENCE, RETRY, Backoff, Breaker, Retry
 from oms.unified.cache import CacheRegistry
 from oms.unified.cache.metrics import observe as observe_caches
 from oms.unified.config import ConfigurationError, UnifiedEnv, UnifiedSettings, unified_env
+from oms.unified.resilience import (
+    BreakerStore,
+    DependencyBreakers,
+    DependencyRetries,
+    PolicyInvalid,
+    ResilienceRegistry,
+    UnifiedBackoffCalculator,
+)
+from oms.unified.resilience.metrics import observe as observe_resilience
 
 Wrap = Callable[[Seam[Any, Any], Side, object], object]
 """Wraps a side before it is bound; the rehearsal's identity check is one."""
 
-BOUND_PHASES: tuple[Phase, ...] = (CACHE, CONFIG)
+BOUND_PHASES: tuple[Phase, ...] = (CACHE, CONFIG, RESILIENCE)
 """The phases whose two wings stand; the others have a flag that nothing listens to yet."""
 
 
@@ -43,8 +54,9 @@ class Oms:
     """One process of the service: its facades, and the threads that keep it in step with the flags.
 
     Attributes:
-        types, validation, documents, settings: The facades.
+        types, validation, documents, settings, retry, breaker, backoff: The facades.
         environment: What the unified side of ``settings`` reads.
+        breaker_store: What the unified breakers share with those of other processes; None where each process is on its own.
     """
 
     runtime: Runtime
@@ -56,7 +68,11 @@ class Oms:
     validation: Cache
     documents: AsyncCache
     settings: Settings
+    retry: Retry
+    breaker: Breaker
+    backoff: Backoff
     environment: UnifiedEnv
+    breaker_store: BreakerStore | None = None
 
     def start(self) -> None:
         """Read the flags, then follow them: when this returns the first call may be routed.
@@ -90,6 +106,8 @@ class Oms:
         self.journal.stop(limit_s)
         self.process_file.stop()
         self.process_file.close()
+        if self.breaker_store is not None:
+            self.breaker_store.close()
         return lost
 
 
@@ -101,6 +119,7 @@ def build(
     limits: LaneLimits | None = None,
     meter_provider: MeterProvider | None = None,
     environment: UnifiedEnv = unified_env,
+    redis_url: str | None = None,
 ) -> Oms:
     """Put one process together. Nothing runs until ``start``.
 
@@ -109,10 +128,12 @@ def build(
         var: Folder for journal, process files, last-good snapshots and the key of the hashes; made if missing.
         wrap: Wraps each side before it is bound.
         limits: Bounds of the lanes.
-        meter_provider: Where the counts of the hall and of the unified caches are exported to; None exports none.
+        meter_provider: Where the counts of the hall, of the unified caches, retries and breakers are exported to; None exports none.
         environment: What the unified side of the configuration reads.
+        redis_url: Of the Redis in which the unified breakers keep their state for all processes; None keeps it in this process.
 
     Raises:
+        BadInput: if *redis_url* is unusable.
         BindingError: if a side does not fit its port.
         CouldNot: if *var* can't be written.
     """
@@ -121,25 +142,36 @@ def build(
         rules=[rule for phase in BOUND_PHASES for rule in load_known(phase.name)], hash_key=hash_key, limits=limits
     )
     caches = CacheRegistry()
+    store = _breaker_store(redis_url)
+    resilience = ResilienceRegistry(store=store)
     _bind_caches(runtime, caches, wrap or _as_it_is)
     _bind_settings(runtime, environment, wrap or _as_it_is)
+    _bind_resilience(runtime, resilience, wrap or _as_it_is)
     process_file = ProcessFile(var / "run", runtime.standing)
     source = FlagSource(FlagFiles(flags, PHASES), snapshots=var / "last-good", publish=runtime.publish)
     source.listen(lambda _: process_file.beat())
     if meter_provider is not None:
         observe(meter_provider, runtime.totals)
         observe_caches(meter_provider, caches.caches)
+        observe_resilience(meter_provider, budgets=resilience.budgets, breakers=resilience.breakers)
+    journal = Journal(var / "journal.db", runtime.drain, hash_key=hash_key)
+    runtime.listen(lambda _: process_file.beat())
+    runtime.listen(lambda _: journal.wake())
     return Oms(
         runtime=runtime,
         source=source,
-        journal=Journal(var / "journal.db", runtime.drain, hash_key=hash_key),
+        journal=journal,
         process_file=process_file,
         caches=caches,
         types=runtime.facade(TYPES),
         validation=runtime.facade(VALIDATION),
         documents=runtime.facade(DOCUMENTS),
         settings=runtime.facade(SETTINGS),
+        retry=runtime.facade(RETRY),
+        breaker=runtime.facade(BREAKER),
+        backoff=runtime.facade(BACKOFF),
         environment=environment,
+        breaker_store=store,
     )
 
 
@@ -158,6 +190,27 @@ def _bind_caches(runtime: Runtime, caches: CacheRegistry, wrap: Wrap) -> None:
 def _bind_settings(runtime: Runtime, environment: UnifiedEnv, wrap: Wrap) -> None:
     legacy, unified = legacy_settings(), UnifiedSettings(environment)
     runtime.bind(SETTINGS, legacy=wrap(SETTINGS, Side.LEGACY, legacy), unified=wrap(SETTINGS, Side.UNIFIED, unified))
+
+
+def _bind_resilience(runtime: Runtime, registry: ResilienceRegistry, wrap: Wrap) -> None:
+    # Thresholds and times are each wing's own: they agree in what the reference gives both (5 failures, 60 s, 3 probes).
+    sides: tuple[tuple[Seam[Any, Any], object, object], ...] = (
+        (RETRY, RetryStrategyAdapter(), DependencyRetries(registry)),
+        (BREAKER, ProtectionBreakerAdapter(), DependencyBreakers(registry)),
+        (BACKOFF, ScheduleBackoffAdapter(), UnifiedBackoffCalculator()),
+    )
+    for seam, legacy, unified in sides:
+        runtime.bind(seam, legacy=wrap(seam, Side.LEGACY, legacy), unified=wrap(seam, Side.UNIFIED, unified))
+
+
+def _breaker_store(redis_url: str | None) -> BreakerStore | None:
+    """Return the store at *redis_url*; it connects when the first breaker asks, so a Redis that is down stops no start."""
+    if redis_url is None:
+        return None
+    try:
+        return BreakerStore(redis_url)
+    except PolicyInvalid as error:
+        raise BadInput("REDIS_URL", found=error.found, wanted=error.wanted, mend="or leave it unset") from error
 
 
 def _as_it_is(seam: Seam[Any, Any], side: Side, implementation: object) -> object:

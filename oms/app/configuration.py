@@ -12,6 +12,9 @@ from oms.seams.config import Settings, Value
 Place = tuple[str, str]
 """A variable, and the place of the monolith that this part of the service was made from."""
 
+ACTIONS: Place = ("ACTIONS_SERVICE_URL", "core/action/service.py")
+"""Where the actions service is."""
+
 _AT_START: Mapping[str, tuple[Place, ...]] = MappingProxyType(
     {
         "tokens": (
@@ -73,6 +76,7 @@ _AT_START: Mapping[str, tuple[Place, ...]] = MappingProxyType(
             ("ENVIRONMENT", "infra/tracing/jaeger_adapter.py"),
         ),
         "neighbours": (
+            ACTIONS,
             ("USER_SERVICE_URL", "main_secure.py"),
             ("USER_SERVICE_URL", "core/integrations/user_service_client.py"),
             ("SCHEMA_SERVICE_URL", "api/graphql/resolvers/base.py"),
@@ -160,6 +164,11 @@ class Configuration:
         """
         self._reread()
         self.load()
+
+    def actions_url(self) -> str | None:
+        """Return where the actions service is, as read at the start; None before that, and if it is not configured."""
+        value = next((held.value for held in self._at_start if (held.name, held.site) == ACTIONS), None)
+        return value if isinstance(value, str) and value else None
 
     def shows_docs(self) -> bool:
         """Tell whether the service may describe itself to anybody: not in production."""

@@ -71,16 +71,27 @@ class _Server(uvicorn.Server):
             self._ready()
 
 
-async def serve(app: Any, listener: socket.socket, *, stop: asyncio.Event, ready: Callable[[], None]) -> None:
+async def serve(
+    app: Any,
+    listener: socket.socket,
+    *,
+    stop: asyncio.Event,
+    ready: Callable[[], None],
+    protocol: type[asyncio.Protocol] | None = None,
+    keep_alive_s: int = 5,
+) -> None:
     """Serve *app* until *stop* is set, then let requests in flight end, at most ``DRAIN_S`` seconds.
 
     Args:
         app: An ASGI application without lifespan.
         ready: Called once requests are answered.
+        protocol: Speaks HTTP in place of uvicorn's own.
+        keep_alive_s: How long an unused connection stays open, in seconds.
     """
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=protocol or "httptools",
+        timeout_keep_alive=keep_alive_s,
         ws="none",
         loop="asyncio",
         lifespan="off",

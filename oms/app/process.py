@@ -13,6 +13,7 @@ from starlette.routing import Route
 from oms.app.configuration import Configuration
 from oms.app.http import tenant_of
 from oms.app.http_server import serve
+from oms.app.neighbour import Neighbour
 from oms.app.service import Facades, Serving, service
 from oms.routing import ScopeMiddleware
 from oms.seams.config import Settings
@@ -31,16 +32,24 @@ def configuration(oms: Oms, settings: Settings | None = None) -> Configuration:
 
 
 def application(
-    oms: Oms, configured: Configuration, *, facades: Facades | None = None, more: tuple[Route, ...] = ()
+    oms: Oms,
+    configured: Configuration,
+    neighbour: Neighbour,
+    *,
+    facades: Facades | None = None,
+    more: tuple[Route, ...] = (),
 ) -> ScopeMiddleware:
     """Return the service with a scope of the tenant around each request.
 
     Args:
         configured: What it runs on.
+        neighbour: Who does its actions.
         facades: What the endpoints hold; None for the facades of *oms* themselves.
         more: Further routes.
     """
-    app = service(facades or oms, serving=lambda: serving(oms), configuration=configured, more=more)
+    app = service(
+        facades or oms, serving=lambda: serving(oms), configuration=configured, neighbour=neighbour, more=more
+    )
     return ScopeMiddleware(app, runtime=oms.runtime, targeting_key=tenant_of)
 
 
@@ -59,6 +68,7 @@ def run_until_stopped(
     app: Any,
     listener: socket.socket,
     *,
+    neighbour: Neighbour,
     ready: Callable[[], None],
     stop_when: Callable[[asyncio.Event], None],
 ) -> int:
@@ -67,6 +77,7 @@ def run_until_stopped(
     Requests in flight end first, then the lanes, then the journal. Returns how many comparisons were lost at the end.
 
     Args:
+        neighbour: Whose connections are closed at the end.
         ready: Called once requests are answered.
         stop_when: Given the event that ends it, in the running loop; may set it later.
 
@@ -75,7 +86,9 @@ def run_until_stopped(
     """
     loop = asyncio.new_event_loop()
     try:
-        return loop.run_until_complete(_run(oms, configured, app, listener, ready=ready, stop_when=stop_when))
+        return loop.run_until_complete(
+            _run(oms, configured, app, listener, neighbour=neighbour, ready=ready, stop_when=stop_when)
+        )
     finally:
         _end_tasks(loop)
         loop.close()
@@ -97,6 +110,7 @@ async def _run(
     app: Any,
     listener: socket.socket,
     *,
+    neighbour: Neighbour,
     ready: Callable[[], None],
     stop_when: Callable[[asyncio.Event], None],
 ) -> int:
@@ -111,6 +125,7 @@ async def _run(
             configured.load()
         await serve(app, listener, stop=stop, ready=ready)
     finally:
+        await neighbour.aclose()
         # What waits in the async lanes are tasks of this loop, and need it to end.
         await oms.runtime.adrain(STOP_S)
         lost = await asyncio.to_thread(oms.stop, STOP_S)

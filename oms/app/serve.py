@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 from oms.app.http_server import address_of, listen
+from oms.app.neighbour import Neighbour
 from oms.app.process import application, configuration, run_until_stopped
+from oms.unified.config.settings import OmsSettings
 from oms.wiring import build
 
 
@@ -15,20 +17,22 @@ def run(host: str, port: int, flags: Path, var: Path) -> int:
     """Serve on *host* and *port* (0: any free one) until SIGTERM or SIGINT. Return the exit code.
 
     Raises:
-        BadInput: if host or port are none.
+        BadInput: if host or port are none, or ``REDIS_URL`` is unusable.
         CouldNot: if the port is taken, or *var* cannot be written.
         ConfigurationError: if unified answers for the configuration, and the environment is not fit.
     """
     listener = listen(host, port)
     where = address_of(listener)
-    oms = build(flags=flags, var=var)
+    oms = build(flags=flags, var=var, redis_url=OmsSettings.read().redis_url)
 
     def say_where() -> None:
         sys.stdout.write(f"oms serve: listening on {where}, flags {flags}, var {var}; stop with Ctrl-C\n")
         sys.stdout.flush()
 
     configured = configuration(oms)
-    run_until_stopped(oms, configured, application(oms, configured), listener, ready=say_where, stop_when=_nothing_else)
+    neighbour = Neighbour(configured.actions_url)
+    app = application(oms, configured, neighbour)
+    run_until_stopped(oms, configured, app, listener, neighbour=neighbour, ready=say_where, stop_when=_nothing_else)
     return 0
 
 

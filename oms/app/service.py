@@ -13,20 +13,26 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from oms.app.action_endpoint import ActionEndpoint
 from oms.app.configuration import Configuration
 from oms.app.configuration_endpoint import ConfigurationEndpoints
 from oms.app.document_endpoints import DocumentEndpoints
 from oms.app.documents import DocumentStore
+from oms.app.gateway_endpoint import GatewayEndpoint
 from oms.app.http import JsonResponse, failure, on_http_exception
+from oms.app.neighbour import Neighbour
 from oms.app.ontology import Ontology
+from oms.app.protection import Protection
+from oms.app.schedule_endpoint import ScheduleEndpoint
 from oms.app.type_endpoints import TypeEndpoints
 from oms.app.validation import Validator
 from oms.app.validation_endpoint import ValidationEndpoint
 from oms.seams.cache import AsyncCache, Cache
+from oms.seams.resilience import Backoff, Breaker, Retry
 
 
 class Facades(Protocol):
-    """What the service remembers things with. ``oms.wiring.Oms`` is one."""
+    """What the service remembers things with, and calls others through. ``oms.wiring.Oms`` is one."""
 
     @property
     def types(self) -> Cache:
@@ -39,6 +45,18 @@ class Facades(Protocol):
     @property
     def documents(self) -> AsyncCache:
         """For documents."""
+
+    @property
+    def retry(self) -> Retry:
+        """For calls to neighbours."""
+
+    @property
+    def breaker(self) -> Breaker:
+        """For each attempt of such a call."""
+
+    @property
+    def backoff(self) -> Backoff:
+        """For jobs that are tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +72,7 @@ def service(
     *,
     serving: Callable[[], Mapping[str, Serving]],
     configuration: Configuration | None = None,
+    neighbour: Neighbour | None = None,
     ontology: Ontology | None = None,
     more: tuple[Route, ...] = (),
 ) -> Starlette:
@@ -62,6 +81,7 @@ def service(
     Args:
         serving: What each phase serves now, for ``/health``.
         configuration: What the service runs on; None for a service without any, which has no routes that tell of it.
+        neighbour: Who does the actions and stands behind the gateway; None for a service without these routes.
         ontology: The vocabulary; None loads the package's own.
         more: Further routes (the rehearsal's workers have one).
     """
@@ -71,9 +91,14 @@ def service(
         *ValidationEndpoint(Validator(vocabulary), facades.validation).routes(),
         *DocumentEndpoints(vocabulary, facades.documents, DocumentStore()).routes(),
         *CacheEndpoint(facades).routes(),
+        *ScheduleEndpoint(facades.backoff).routes(),
         *HealthEndpoint(serving, configuration).routes(),
         *more,
     ]
+    if neighbour is not None:
+        protection = Protection(facades.retry, facades.breaker)
+        routes += ActionEndpoint(vocabulary, protection, neighbour).routes()
+        routes += GatewayEndpoint(protection, neighbour).routes()
     if configuration is not None:
         routes += ConfigurationEndpoints(configuration, lambda: [route.path for route in routes]).routes()
     return Starlette(routes=routes, exception_handlers={HTTPException: on_http_exception})

@@ -1,15 +1,9 @@
-"""One process of a rehearsal: the service with the identity check around it. Run as a module, by the rehearsal only.
-
-It says where it listens as one line of JSON on stdout, and ends in good order when its stdin is closed, which the end of its parent does too.
-"""
+"""One process of a rehearsal: the service with the identity check around it. Run as a module, by the rehearsal only."""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import json
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,9 +14,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from oms.app.child import say_where, stop_with_stdin
 from oms.app.http import JsonResponse
 from oms.app.http_server import listen
 from oms.app.identity import IDENTITY_PATH, IdentityCheck
+from oms.app.neighbour import MADE_PATH, Neighbour
+from oms.app.pace import PACE, Paced, paced
 from oms.app.process import application, configuration, run_until_stopped
 from oms.domain.errors import OmsError
 from oms.domain.phase import Seam
@@ -30,11 +27,15 @@ from oms.domain.stage import Side
 from oms.routing import LaneLimits
 from oms.seams.cache import DOCUMENTS, TYPES, VALIDATION, AsyncCache, Cache
 from oms.seams.config import SETTINGS
+from oms.seams.resilience import BACKOFF, BREAKER, RETRY, Backoff, Breaker, Retry
 from oms.unified.config import ConfigurationError
 from oms.wiring import build
 
 _LIMITS = LaneLimits(pause_s=1.0)
 """A lane that rests for half a minute, as it does in service, would sleep through the whole rehearsal."""
+
+_TIMEOUT_S = 1.0
+"""How long a request to a neighbour may take here, in seconds: 40 s on the phase's clock. Shorter, and a busy machine looks like a fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,9 @@ class CheckedFacades:
     types: Cache
     validation: Cache
     documents: AsyncCache
+    retry: Retry
+    breaker: Breaker
+    backoff: Backoff
 
 
 def main(argv: Sequence[str]) -> int:
@@ -53,6 +57,8 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--var", type=Path, required=True)
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    # Legacy logs each attempt that fails, and here they fail by schedule: what comes of it stands in the journal.
+    logging.getLogger("oms.legacy").setLevel(logging.CRITICAL)
     try:
         return _work(arguments.flags, arguments.var)
     except ConfigurationError as error:
@@ -77,31 +83,31 @@ def _work(flags: Path, var: Path) -> int:
         check.facade(TYPES, oms.types),
         check.facade(VALIDATION, oms.validation),
         check.facade(DOCUMENTS, oms.documents),
+        check.facade(RETRY, oms.retry),
+        check.facade(BREAKER, oms.breaker),
+        check.facade(BACKOFF, oms.backoff),
     )
     configured = configuration(oms, check.facade(SETTINGS, oms.settings))
-    app = application(oms, configured, facades=facades, more=(Route(IDENTITY_PATH, identity),))
+    neighbour = Neighbour(configured.actions_url, timeout_s=_TIMEOUT_S)
+
+    async def made(request: Request) -> Response:
+        return JsonResponse({"made": neighbour.made})
+
+    more = (Route(IDENTITY_PATH, identity), Route(MADE_PATH, made))
+    app = Paced(application(oms, configured, neighbour, facades=facades, more=more), paced(PACE))
     listener = listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
 
-    def say_where() -> None:
-        sys.stdout.write(json.dumps({"pid": os.getpid(), "port": port}) + "\n")
-        sys.stdout.flush()
-
-    run_until_stopped(oms, configured, app, listener, ready=say_where, stop_when=_stop_with_stdin)
+    run_until_stopped(
+        oms,
+        configured,
+        app,
+        listener,
+        neighbour=neighbour,
+        ready=lambda: say_where(port),
+        stop_when=stop_with_stdin,
+    )
     return 0
-
-
-def _stop_with_stdin(stop: asyncio.Event) -> None:
-    """Set *stop* at the end of stdin. What is written to it is read and means nothing."""
-    loop = asyncio.get_running_loop()
-    stdin = sys.stdin.fileno()
-
-    def read() -> None:
-        if not os.read(stdin, 4096):
-            loop.remove_reader(stdin)
-            stop.set()
-
-    loop.add_reader(stdin, read)
 
 
 if __name__ == "__main__":

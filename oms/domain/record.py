@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from oms.domain.divergence import Divergence
@@ -9,12 +10,19 @@ from oms.domain.divergence import Divergence
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something was counted: one operation of one seam at one stage."""
+    """Where something was counted: one operation of one seam at one stage.
+
+    Attributes:
+        plan: Digest of the phase's flag file that the call was decided by: one step of a rollout, with its shares.
+        version: Digest of the sources of both sides and of the comparison, taken at wiring.
+    """
 
     phase: str
     seam: str
     operation: str
     stage: str
+    plan: str = ""
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +31,11 @@ class Tally:
 
     Attributes:
         name: A :class:`~oms.domain.observation.Disposition`, an :class:`~oms.domain.observation.Outcome`, ``uncomparable.<reason>``, or one
-            of ``calls unscoped rescued delayed beside_failed beside_cut empty``.
+            of ``calls unscoped rescued delayed beside_failed beside_cut empty repeated``, or one of these:
+
+            - ``errors.none errors.legacy errors.unified errors.both``: comparisons of calls that both sides ran, by who raised;
+            - ``unit_errors``: units (a targeting key in ten minutes) whose first failed answer was counted here;
+            - ``noise`` and ``noise.<folded path>``: reads that legacy did twice, and where it differed from itself.
     """
 
     place: Place
@@ -38,6 +50,36 @@ class Latency:
     place: Place
     side: str
     buckets: dict[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """Slowest answer of each unit since the last drain, as counts per bucket; a unit is a targeting key in ten minutes.
+
+    A unit that became slower is taken out of its old bucket, so a count may be below 0. Only slow answers are counted: buckets above
+    about the 80th percentile of legacy's answers.
+    """
+
+    place: Place
+    buckets: dict[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """What was counted at one place in one minute, or in all of them together.
+
+    Attributes:
+        at_s: Where the minute begins, Unix time in seconds; of several minutes the first.
+        counts: By the name of the tally.
+        durations: By side, then by bucket.
+        units: Slowest answers of units, by bucket.
+    """
+
+    place: Place
+    at_s: float
+    counts: Mapping[str, int] = field(default_factory=dict)
+    durations: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+    units: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +149,4 @@ class Batch:
     trips: list[Trip] = field(default_factory=list)
     lost_divergences: int = 0
     """Divergences that did not fit the bound since the last drain; they are in the tallies, only their samples are gone."""
+    units: list[Units] = field(default_factory=list)

@@ -29,8 +29,8 @@ class Trace:
         attempts: How often it called the function, or wanted to.
         errors: How each failed attempt failed, by label: a class name, ``cut`` where the side's own time limit ended it.
         delays: Seconds slept after each failed attempt that was followed by something.
-        outcome: ``result 2``, ``error 3`` or ``cut 1`` if the call ended as that attempt did, the class name of an error that the side
-            raised by itself, or ``no outcome``.
+        outcome: ``result 2``, ``error 3`` or ``cut 1`` if the call ended as that attempt did, ``own result`` or the class name of an error if
+            the side made it up by itself, or ``no outcome``.
         state: Where the breaker stood afterwards, None if there is none.
     """
 
@@ -48,10 +48,15 @@ class Trace:
         return "; ".join([*parts, self.outcome, *([self.state] if self.state else [])])
 
     @property
+    def has_result(self) -> bool:
+        """True if the call returned."""
+        return self.outcome.startswith(("result ", "own "))
+
+    @property
     def refused_by(self) -> str | None:
         """The class name of the side's own error, None if the call ended as an attempt did."""
         word = self.outcome.partition(" ")[0]
-        return None if word in ("result", "error", "cut", "no") else self.outcome
+        return None if word in ("result", "own", "error", "cut", "no") else self.outcome
 
 
 def part(

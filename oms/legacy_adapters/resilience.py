@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import logging
-import uuid
+import math
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from types import ModuleType
 from typing import TypeVar
@@ -44,6 +47,24 @@ def _keep_twins_quiet(*modules: ModuleType) -> None:
         logging.getLogger(module.__name__).addFilter(_QUIET)
 
 
+class _Numbers:
+    """Prefixes for twins, used again when a twin is forgotten: legacy's metrics have a series for each, for ever."""
+
+    def __init__(self) -> None:
+        self._next = itertools.count(1)
+        self._free: deque[str] = deque()
+
+    def take(self) -> str:
+        """Return a prefix that no living twin has."""
+        with contextlib.suppress(IndexError):
+            return self._free.popleft()
+        return f"twin {next(self._next)} of "
+
+    def give_back(self, prefix: str) -> None:
+        """Let another twin have *prefix*."""
+        self._free.append(prefix)
+
+
 class RetryStrategyAdapter:
     """``utils.retry_strategy`` as ``Retry``.
 
@@ -52,13 +73,25 @@ class RetryStrategyAdapter:
 
     Args:
         configs: By policy name.
+        prefix: Put before each operation, to keep two of these apart.
+        number, twins: Of a twin.
     """
 
     process_local = True
 
-    def __init__(self, configs: Mapping[str, RetryConfig] = _CONFIGS, *, prefix: str = "") -> None:
+    def __init__(
+        self,
+        configs: Mapping[str, RetryConfig] = _CONFIGS,
+        *,
+        prefix: str = "",
+        number: str = "",
+        twins: _Numbers | None = None,
+    ) -> None:
         _keep_twins_quiet(retry_strategy)
         self._configs, self._prefix = configs, prefix
+        self._twins = _Numbers() if twins is None else twins
+        self._number = number
+        self._operations: set[str] = set()
         self._default = RetryConfig()
 
     async def acall(self, function: Callable[[], Awaitable[T]], *, operation: str, policy: str = "standard") -> T:
@@ -68,7 +101,9 @@ class RetryStrategyAdapter:
             RetryBudgetExhaustedError, CircuitBreakerOpenError: in place of what *function* raised (RT-02, RT-20).
         """
         config = self._configs.get(policy, self._default)
-        result: T = await with_retry(f"{self._prefix}{operation}", config)(function)()
+        name = f"{self._number}{self._prefix}{operation}"
+        self._operations.add(name)
+        result: T = await with_retry(name, config)(function)()
         return result
 
     def delay_band(self, attempt: int, *, operation: str, policy: str = "standard") -> tuple[float, float]:
@@ -80,13 +115,17 @@ class RetryStrategyAdapter:
 
     def twin(self) -> RetryStrategyAdapter:
         """Return retries that share no breaker and no budget with these."""
-        return RetryStrategyAdapter(self._configs, prefix=f"twin {uuid.uuid4().hex} of ")
+        return RetryStrategyAdapter(self._configs, prefix=self._prefix, number=self._twins.take(), twins=self._twins)
 
     def forget_twin(self) -> None:
         """Take what this twin left in the module out of it."""
-        for kept in (retry_strategy._circuit_breakers, retry_strategy._retry_budgets):
-            for operation in [operation for operation in kept if self._prefix and operation.startswith(self._prefix)]:
-                del kept[operation]
+        if not self._number:
+            return
+        for operation in self._operations:
+            retry_strategy._circuit_breakers.pop(operation, None)
+            retry_strategy._retry_budgets.pop(operation, None)
+        self._twins.give_back(self._number)
+        self._number = ""
 
 
 class ProtectionBreakerAdapter:
@@ -164,5 +203,9 @@ class ScheduleBackoffAdapter:
         self._calculator = DefaultScheduleCalculator()
 
     def delay(self, base_delay: int, retry_count: int, strategy: str = "exponential") -> float:
-        """Return legacy's seconds before retry number *retry_count*, without a cap (SC-01)."""
-        return self._calculator.calculate_retry_delay(base_delay, retry_count, strategy)
+        """Return legacy's seconds before retry number *retry_count*, without a cap (SC-01); infinity if no float holds its whole number."""
+        seconds = self._calculator.calculate_retry_delay(base_delay, retry_count, strategy)
+        try:
+            return float(seconds)
+        except OverflowError:
+            return math.inf

@@ -25,6 +25,7 @@ from oms.routing.replay.effects import recorded_sides
 from oms.routing.scopes import Epochs
 from oms.routing.state import Hall, SeamState
 from oms.routing.tally import Ledger
+from oms.routing.version import version_of
 
 
 class Bound:
@@ -45,7 +46,7 @@ class Bound:
         limits: LaneLimits,
         allowance: CpuAllowance,
     ) -> None:
-        keys = KeyBook()
+        keys, seam, sides = KeyBook(), binding.seam, binding.sides
         self.lane = SyncLane(binding.seam.full_name, limits, allowance)
         self.async_lanes = AsyncLanes(limits, allowance)
         self.state = SeamState(
@@ -58,6 +59,7 @@ class Bound:
             guard=HardFail(),
             lane=self.lane,
             async_lanes=self.async_lanes,
+            version=version_of(seam, legacy=sides[Side.LEGACY], unified=sides[Side.UNIFIED], rules=rules).digest,
         )
         if any(operation.effect is Effect.EFFECTS for operation in binding.operations.values()):
             self.state.desks.update({side: Desk(self.state, side) for side in Side})
@@ -74,12 +76,14 @@ class Bound:
             state, phase = self.state, self.state.binding.seam.phase
             possible = effective_stages(phase, oldest)
             is_by_operation = any(epoch.decision(phase).by_operation for epoch in oldest.since())
+            state.is_split = any(len(epoch.decision(phase).stages) > 1 for epoch in oldest.since())
             self._owe_what_was_missed(possible, epochs.current.decision(phase).stages)
             self._hand_over(possible)
-            is_same = possible == state.possible and is_by_operation is state.is_by_operation
+            digest = epochs.current.decision(phase).digest
+            is_same = (possible, is_by_operation, digest) == (state.possible, state.is_by_operation, state.digest)
             if is_same and state.owes_as_planned():
                 return
-            state.possible, state.is_by_operation = possible, is_by_operation
+            state.possible, state.is_by_operation, state.digest = possible, is_by_operation, digest
             self._store_locked(epochs)
 
     def begin_anew(self) -> None:
@@ -88,7 +92,9 @@ class Bound:
 
     def stop(self, limit_s: float) -> int:
         """Work off the sync lane for at most *limit_s* seconds; return how many comparisons of all lanes were lost."""
-        return self.lane.stop(limit_s) + self.async_lanes.stop()
+        lost = self.lane.stop(limit_s) + self.async_lanes.stop()
+        self.state.requests.settle()
+        return lost
 
     def reset_after_fork(self, allowance: CpuAllowance) -> None:
         """In a forked child: no thread and no lock of the parent is left."""
@@ -96,6 +102,8 @@ class Bound:
         self.state.keys.reset_locks()
         self.state.repairs.reset_locks()
         self.state.guard.reset()
+        self.state.requests.reset()
+        self.state.judge.noise_paths.reset_lock()
         self.state.older_plans.clear()
         for desk in self.state.desks.values():
             desk.reset_after_fork()

@@ -14,6 +14,7 @@ from oms.domain.observation import Facts, Observation, Outcome, Uncomparable
 from oms.domain.phase import Operation, Seam
 from oms.domain.stage import Effect
 from oms.routing.contain import CONTAINED
+from oms.routing.noise_paths import NoisePaths
 from oms.routing.tally import Ledger
 
 
@@ -39,6 +40,7 @@ class Judge:
         self._rules = [rule for rule in rules if rule.seam.split(".")[0] in (seam.phase.name, "*")]
         self._ledger = ledger
         self._hash_key = hash_key
+        self.noise_paths = NoisePaths()
 
     def judge(self, operation: Operation, facts: Facts, *, legacy: Observation, unified: Observation) -> Verdict:
         """Compare and note every divergence. A comparator, a rule or a value that raises makes the call uncomparable."""
@@ -58,36 +60,56 @@ class Judge:
         if not differences:
             return (Outcome.REASONABLE if is_reasonable else Outcome.MATCHED), None
         try:
-            known = self._known(facts, differences)
+            known = self._matched(facts, differences)
         except CONTAINED:  # predicates are other people's code
             return Outcome.UNCOMPARABLE, Uncomparable.COMPARATOR_FAILED
-        return self._noted(operation, facts, differences, known), None
+        return self._noted(operation, facts, known), None
+
+    def noise(self, facts: Facts, *, first: Observation, again: Observation) -> list[str]:
+        """Compare two answers of legacy in the same way, and note no divergence.
+
+        Returns:
+            What is to be counted: ``noise``, and ``noise.<folded path>`` for what would have been a mismatch between two sides. Nothing
+            if they can't be compared.
+        """
+        try:
+            known = self._known(facts, first, again)
+        except CONTAINED:
+            return []
+        paths = [_at(facts.named, difference).path for difference, rule in known or () if rule is None]
+        return ["noise", *self.noise_paths.names(facts.operation, paths)]
 
     def _judge(self, operation: Operation, facts: Facts, legacy: Observation, unified: Observation) -> Verdict:
-        differences = compare(legacy=legacy, unified=unified)
-        if not differences:
-            return Verdict(Outcome.MATCHED, is_empty=are_both_empty(legacy, unified))
-        # A rule is about one quirk, a tolerance about any call: what somebody named is not passed off as tolerable.
-        known = self._known(facts, differences)
-        explain = self._seam.reasonable
-        if not all(known) and explain is not None and explain(legacy, unified, facts) is not None:
+        known = self._known(facts, legacy, unified)
+        if known is None:
             return Verdict(Outcome.REASONABLE)
-        return Verdict(self._noted(operation, facts, differences, known))
+        if not known:
+            return Verdict(Outcome.MATCHED, is_empty=are_both_empty(legacy, unified))
+        return Verdict(self._noted(operation, facts, known))
 
-    def _known(self, facts: Facts, differences: Sequence[Difference]) -> list[KnownDivergence | None]:
+    def _known(
+        self, facts: Facts, legacy: Observation, unified: Observation
+    ) -> list[tuple[Difference, KnownDivergence | None]] | None:
+        """Return each difference with the rule that covers it; None if all of it is within the port's tolerance."""
+        differences = compare(legacy=legacy, unified=unified)
+        # A rule is about one quirk, a tolerance about any call: what somebody named is not passed off as tolerable.
+        known = self._matched(facts, differences)
+        explain = self._seam.reasonable
+        is_unknown = any(rule is None for _, rule in known)
+        return None if is_unknown and explain is not None and explain(legacy, unified, facts) is not None else known
+
+    def _matched(
+        self, facts: Facts, differences: Sequence[Difference]
+    ) -> list[tuple[Difference, KnownDivergence | None]]:
         name = self._seam.full_name
-        return [matching_rule(self._rules, name, _at(facts.named, one), facts) for one in differences]
+        return [(one, matching_rule(self._rules, name, _at(facts.named, one), facts)) for one in differences]
 
     def _noted(
-        self,
-        operation: Operation,
-        facts: Facts,
-        differences: Sequence[Difference],
-        known: Sequence[KnownDivergence | None],
+        self, operation: Operation, facts: Facts, known: Sequence[tuple[Difference, KnownDivergence | None]]
     ) -> Outcome:
-        for difference, rule in zip(differences, known, strict=True):
+        for difference, rule in known:
             self._ledger.divergence(self._divergence(operation, facts, difference, rule))
-        return Outcome.IGNORED if all(known) else Outcome.MISMATCHED
+        return Outcome.IGNORED if all(rule for _, rule in known) else Outcome.MISMATCHED
 
     def _divergence(
         self, operation: Operation, facts: Facts, difference: Difference, rule: KnownDivergence | None

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-import os
 import secrets
 import threading
 import time
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
@@ -24,6 +23,7 @@ from oms.routing.binding import bind
 from oms.routing.bound import Bound
 from oms.routing.capped import Caps, highest
 from oms.routing.epoch import Epoch
+from oms.routing.fork import reset_in_child
 from oms.routing.lane import LaneLimits
 from oms.routing.scopes import CURRENT, Scope
 from oms.routing.state import SeamState
@@ -73,8 +73,9 @@ class Runtime:
         self._held: list[Epoch] = []
         self._applied: dict[str, tuple[str, float]] = {}
         self._caps = Caps()
+        self._on_trip: list[Callable[[Trip], None]] = []
         self._watchdog = Watchdog(self._hung, self._each_tick)
-        _reset_after_fork(self)
+        reset_in_child(self._after_fork)
 
     # -- wiring
 
@@ -161,11 +162,20 @@ class Runtime:
             served = highest(self.current.decision(phase))
             if served.rank <= cap.rank:
                 return
-            self._caps.hold(phase, cap)
-            self._ledger.trip(Trip(phase.name, seam, operation, guard, served.value, cap.value, reason, time.time()))
+            trip = Trip(phase.name, seam, operation, guard, served.value, cap.value, reason, time.time())
+            self._caps.hold(phase, cap, f"{guard} at {seam}.{operation}: {reason}")
+            self._ledger.trip(trip)
             told = "phase %s: %s tripped at %s, this process serves %s: %s"
             _LOG.error(told, phase.name, guard, served.value, cap.value, reason)
             self._put_in_force()
+        # Without the lock: a listener may have one of its own, which another thread holds while it asks where the phases stand.
+        for tell in self._on_trip:
+            with contextlib.suppress(Exception):  # the caller whose call tripped the guard has nothing to do with it
+                tell(trip)
+
+    def listen(self, on_trip: Callable[[Trip], None]) -> None:
+        """Have *on_trip* called at each trip, once it is in force, in the thread that tripped: it must neither wait nor raise."""
+        self._on_trip.append(on_trip)
 
     # -- what the journal and the process file ask for
 
@@ -254,6 +264,7 @@ class Runtime:
         for bound in list(self._bound.values()):
             bound.lane.check(now_s)
             bound.async_lanes.check()
+            bound.state.requests.settle()
 
     def _states(self) -> list[SeamState]:
         return [bound.state for bound in list(self._bound.values())]
@@ -305,6 +316,7 @@ class Runtime:
             oldest_scope_at=min(began, default=None),
             in_flight=sum(len(state.plans_in_flight()) for state in states),
             tripped=cap.value if cap else None,
+            tripped_by=self._caps.why(phase),
             repairs=sum(state.repairs.open_count for state in states),
         )
 
@@ -324,15 +336,3 @@ class Runtime:
             epoch.scopes = {member: at for member, at in epoch.scopes.items() if own is not None and member == id(own)}
         for bound in self._bound.values():
             bound.reset_after_fork(self._allowance)
-
-
-def _reset_after_fork(runtime: Runtime) -> None:
-    """Have *runtime* reset in a forked child, for as long as it lives."""
-    reference = weakref.ref(runtime)
-
-    def reset() -> None:
-        alive = reference()
-        if alive is not None:
-            alive._after_fork()
-
-    os.register_at_fork(after_in_child=reset)

@@ -17,6 +17,7 @@ from oms.routing.guard import HardFail
 from oms.routing.judge import Judge
 from oms.routing.keys import KeyBook
 from oms.routing.repairs import Repairs
+from oms.routing.requests import Requests
 from oms.routing.tally import Cell, Ledger
 
 
@@ -60,6 +61,10 @@ class SeamState:
 
     Attributes:
         desks: By the side that answers, where its effects are replayed with twins of the other; empty without effects.
+        requests: Which have counted as evidence of late.
+        is_split: True if some decision that calls may go by has several stages.
+        version: Digest of what both sides and the comparison are made of.
+        digest: Of the decision that is current.
         possible: Every stage at which some call may be answered now.
         is_checked: True if the present plan checks what the answering side owes to forget, where it would else be direct.
         is_by_operation: True if the present plan decides for each operation by itself.
@@ -76,15 +81,22 @@ class SeamState:
     lane: Lane
     async_lanes: LanesByLoop
     desks: dict[Side, Any] = field(default_factory=dict)
+    requests: Requests = field(default_factory=Requests)
+    is_split: bool = False
+    version: str = ""
+    digest: str = ""
     possible: frozenset[Stage] = frozenset()
     is_checked: bool = False
     is_by_operation: bool = False
     older_plans: list[weakref.ref[Any]] = field(default_factory=list)
 
-    def cell(self, operation: str, stage: Stage) -> Cell:
-        """Return the counts of *operation* at *stage*."""
+    def cell(self, operation: str, stage: Stage, plan: str) -> Cell:
+        """Return the counts of *operation* at *stage* under the decision with the digest *plan*."""
         seam = self.binding.seam
-        return self.ledger.cell(Place(seam.phase.name, seam.name, operation, stage.value))
+        cell = self.ledger.cell(Place(seam.phase.name, seam.name, operation, stage.value, plan, self.version))
+        if self.is_split:
+            cell.units.begin()
+        return cell
 
     @property
     def sole_authority(self) -> Side | None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
 import stat
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from servers.redis_server import RedisServer
 
 from oms.domain.decision import DecisionTable, FixedDecision
-from oms.domain.errors import CouldNot
+from oms.domain.errors import BadInput, CouldNot
 from oms.domain.stage import Stage
-from oms.wiring import build
+from oms.unified.resilience import CircuitOpenError
+from oms.wiring import BOUND_PHASES, Oms, build
 from tests.architecture.sources import ROOT
 
 
@@ -53,6 +57,80 @@ def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
 
     with pytest.raises(CouldNot, match=r"hash\.key: .*, wanted a folder that can be written"):
         build(flags=tmp_path, var=tmp_path / "var")
+
+
+def test_breakers_of_one_process(tmp_path: Path) -> None:
+    """Without a Redis each process has breakers of its own: what is open in one is closed in the other."""
+    first, second = (build(flags=tmp_path, var=tmp_path / "var") for _ in range(2))
+    for oms in (first, second):
+        oms.runtime.publish(DecisionTable({"resilience": FixedDecision(Stage.COMPLETE)}))
+    asyncio.run(_break(first))
+    is_rejected = asyncio.run(_is_rejected(second))
+    for oms in (first, second):
+        oms.stop()
+
+    assert not is_rejected
+
+
+def test_breakers_of_all_processes(tmp_path: Path, redis_server: RedisServer) -> None:
+    """With one, a breaker that opens in one process is open in the next one that asks; both let go of Redis at their end."""
+    first, second = (build(flags=tmp_path, var=tmp_path / "var", redis_url=redis_server.url) for _ in range(2))
+    for oms in (first, second):
+        oms.runtime.publish(DecisionTable({"resilience": FixedDecision(Stage.COMPLETE)}))
+    asyncio.run(_break(first))
+    is_rejected = asyncio.run(_is_rejected(second))
+    for oms in (first, second):
+        oms.stop()
+
+    assert is_rejected
+    assert [] == [thread.name for thread in threading.enumerate() if thread.name.startswith("oms-breaker")]
+
+
+@pytest.mark.parametrize("url", ["hunter2", "http://hunter2@redis", "redis://redis?colour=hunter2"])
+def test_redis_url_that_is_none(tmp_path: Path, url: str) -> None:
+    """It is refused while wiring, by the name of its variable, and is not in the message: it may hold a password."""
+    with pytest.raises(BadInput, match=r"REDIS_URL: found .*, wanted redis://, rediss:// or unix://") as caught:
+        build(flags=tmp_path, var=tmp_path / "var", redis_url=url)
+
+    assert "hunter2" not in str(caught.value)
+
+
+def test_facades_of_every_bound_phase(tmp_path: Path) -> None:
+    """A phase that can be rehearsed has facades that answer."""
+    oms = build(flags=tmp_path, var=tmp_path / "var")
+    oms.runtime.publish(DecisionTable({}))
+
+    async def done() -> str:
+        return "done"
+
+    async def go() -> tuple[str, str]:
+        return await oms.retry.acall(done, operation="x"), await oms.breaker.acall(done, name="x")
+
+    found = asyncio.run(go())
+    oms.stop()
+
+    assert (("done", "done"), 120.0) == (found, oms.backoff.delay(60, 1))
+    assert ["cache", "config", "resilience"] == [phase.name for phase in BOUND_PHASES]
+
+
+async def _break(oms: Oms) -> None:
+    async def fail() -> None:
+        raise ConnectionError("down")
+
+    for _ in range(5):
+        with pytest.raises(ConnectionError):
+            await oms.breaker.acall(fail, name="neighbour")
+
+
+async def _is_rejected(oms: Oms) -> bool:
+    async def done() -> None:
+        return None
+
+    try:
+        await oms.breaker.acall(done, name="neighbour")
+    except CircuitOpenError:
+        return True
+    return False
 
 
 def test_docs_readme_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,6 +120,14 @@ class Counts:
         self.sent += 1
         self._fault(f"{request.name}: {type(error).__name__}: {error}")
 
+    def add(self, other: Counts) -> None:
+        """Add what *other* has counted."""
+        self.sent += other.sent
+        self.faults += other.faults
+        self.examples += other.examples[: _KEPT_FAULTS - len(self.examples)]
+        self.by_status += other.by_status
+        self.latencies += other.latencies
+
     def quantile_ms(self, q: float) -> float:
         """Return the *q* quantile of the durations in milliseconds, 0 without any."""
         return (quantile_ns(self.latencies, q) or 0) / 1e6
@@ -133,7 +141,7 @@ class Counts:
 class Driver:
     """Keeps clients busy: each has one connection to one process and sends as soon as it has its answer.
 
-    A client takes requests that are meant for its process first, then an errand of the common stream. No more is sent than was
+    A client takes errands that are meant for its process first, then those of the common stream. No more is sent than was
     allowed; between two allowances the clients wait.
     """
 
@@ -141,7 +149,7 @@ class Driver:
         self.counts = Counts()
         self._ports = ports
         self._errands: Iterator[Errand] = iter(errands)
-        self._queues: dict[int, deque[Request]] = {port: deque() for port in ports}
+        self._queues: dict[int, deque[Errand]] = {port: deque() for port in ports}
         self._clients = clients_per_process
         self._allowed = 0
         self._taken = 0
@@ -158,9 +166,9 @@ class Driver:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def enqueue(self, port: int, requests: Iterable[Request]) -> None:
-        """Have *requests* sent to the process at *port* in this order, ahead of the common stream, as part of what is allowed."""
-        self._queues[port].extend(requests)
+    def enqueue(self, port: int, errands: Iterable[Errand]) -> None:
+        """Have *errands* begun at the process at *port* in this order, ahead of the common stream, as part of what is allowed."""
+        self._queues[port].extend(errands)
 
     async def drive(self, calls: int) -> None:
         """Allow *calls* more requests and wait until all that is allowed was sent and answered.
@@ -199,12 +207,14 @@ class Driver:
             async with self._changed:
                 await self._changed.wait_for(lambda: self._taken < self._allowed)
         queue = self._queues[port]
-        errand = (queue.popleft(),) if queue else next(self._errands)
+        errand = queue.popleft() if queue else next(self._errands)
         errand = errand[: self._allowed - self._taken]
         self._taken += len(errand)
         return errand
 
     async def _send(self, connection: Connection, request: Request) -> None:
+        if request.after_s:
+            await asyncio.sleep(request.after_s)
         began = time.perf_counter_ns()
         try:
             status, _ = await connection.send(request.text)

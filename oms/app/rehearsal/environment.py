@@ -18,8 +18,11 @@ _CARELESS = {
 """Words that the places of the monolith understand in different ways. What is not here is unset: then their defaults differ."""
 
 
-def rehearsal_environment(env: UnifiedEnv) -> dict[str, str]:
+def rehearsal_environment(env: UnifiedEnv, *, actions_url: str) -> dict[str, str]:
     """Return this process's environment without any variable of the service, and with those of a rehearsal; its secrets are drawn anew.
+
+    Args:
+        actions_url: Where the upstream of the rehearsal answers.
 
     A rehearsal finds the same whoever starts it, and no secret of theirs comes near it.
     """
@@ -27,4 +30,4 @@ def rehearsal_environment(env: UnifiedEnv) -> dict[str, str]:
     rest = {name: text for name, text in env.texts().items() if name not in ours}
     drawn = {name: secrets.token_urlsafe(32) for name in ("JWT_SECRET", "TERMINUS_DB_PASSWORD", "REDIS_PASSWORD")}
     drawn["PII_ENCRYPTION_KEY"] = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii")
-    return {**rest, **_CARELESS, **drawn}
+    return {**rest, **_CARELESS, **drawn, "ACTIONS_SERVICE_URL": actions_url}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oms.app.rehearsal.driver import Counts
+from oms.app.rehearsal.neighbours import Reached
 from oms.app.rehearsal.walk import ROLLBACK_WAIT_S, Walked
 from oms.domain.observation import Outcome
 from oms.domain.record import Trip
@@ -35,6 +36,7 @@ class PhaseFindings:
         calls: Routed calls of its facades.
         outcomes: Every outcome by name, zeros too; they sum to the shadowed calls.
         rescued: Reads that legacy answered because unified raised.
+        upstream: Requests to the neighbours, if the phase is the one that sends them.
     """
 
     calls: int
@@ -44,6 +46,7 @@ class PhaseFindings:
     trips: tuple[tuple[int, Trip], ...]
     rescued: int
     walked: Walked
+    upstream: Reached | None = None
 
     @property
     def known(self) -> list[str]:
@@ -76,6 +79,7 @@ class PhaseFindings:
                 for pid, trip in self.trips
             ],
             "rescued": self.rescued,
+            **({"upstream": self.upstream.as_json()} if self.upstream else {}),
         }  # fmt: skip
 
 
@@ -84,8 +88,8 @@ class Findings:
     """All of it.
 
     Attributes:
-        caller_errors: Callers who got neither the control's own object or exception nor a counted rescue, and requests that were not
-            answered as a good service answers.
+        caller_errors: Callers who got neither the control's own object or exception nor a counted rescue, and requests that were
+            answered in a way in which legacy alone would not have answered them.
         problems: What was not as it should be, one line each.
     """
 
@@ -114,8 +118,8 @@ class Findings:
         }
 
 
-def read_phase(journal: JournalReader, phase: str, walked: Walked) -> PhaseFindings:
-    """Return what the journal says of *phase*."""
+def read_phase(journal: JournalReader, phase: str, walked: Walked, upstream: Reached | None = None) -> PhaseFindings:
+    """Return what the journal says of *phase*; *upstream* is handed through."""
     sums: Counter[str] = Counter()
     for tally in journal.tallies():
         if tally.place.phase == phase:
@@ -128,6 +132,7 @@ def read_phase(journal: JournalReader, phase: str, walked: Walked) -> PhaseFindi
         trips=tuple((pid, trip) for pid, trip in journal.trips() if trip.phase == phase),
         rescued=sums["rescued"],
         walked=walked,
+        upstream=upstream,
     )
 
 

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
-import sys
 from dataclasses import dataclass, field
 from types import TracebackType
 
 from oms.app.identity import IDENTITY_PATH
-from oms.app.rehearsal.driver import AnswerBroken, Connection
+from oms.app.neighbour import MADE_PATH
+from oms.app.rehearsal.children import asked, end, ready, start
 from oms.app.rehearsal.folder import Folder
-from oms.app.rehearsal.request import request
-from oms.domain.errors import CouldNot
-
-READY_S = 30.0
-"""How long a worker may take until it answers requests, in seconds."""
-
-_END_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,75 +69,25 @@ class Fleet:
         """Return the sum of what the identity checks of the workers counted; one that does not tell counts as a violation."""
         sums = {"checked": 0, "rescued": 0, "violations": 0}
         for worker in self.workers:
-            try:
-                counts = await _counts_of(worker.port)
-            except (OSError, EOFError, AnswerBroken, ValueError):
-                counts = {"violations": 1}
-            for name, count in counts.items():
+            for name, count in (await asked(worker.port, IDENTITY_PATH) or {"violations": 1}).items():
                 sums[name] += count
         return sums
 
+    async def made(self) -> int:
+        """Return how many requests the workers have made to their neighbours, as far as they tell."""
+        return sum([(await asked(worker.port, MADE_PATH) or {"made": 0})["made"] for worker in self.workers])
+
     async def _start(self, number: int) -> asyncio.subprocess.Process:
         command = ["-m", "oms.app.worker", "--flags", str(self.folder.flags), "--var", str(self.folder.var)]
-        try:
-            with self.folder.log(number).open("wb") as log:
-                return await asyncio.create_subprocess_exec(
-                    sys.executable,
-                    *command,
-                    stdin=asyncio.subprocess.PIPE,
-                    stdout=asyncio.subprocess.PIPE,
-                    stderr=log,
-                    env=self.environment,
-                    # Ctrl-C is for the rehearsal alone: it ends its workers itself, in good order.
-                    start_new_session=True,
-                )
-        except OSError as error:
-            raise CouldNot(f"worker {number}: cannot be started: {error}") from error
+        return await start(_name(number), command, log=self.folder.log(number), environment=self.environment)
 
     async def _ready(self, number: int, process: asyncio.subprocess.Process) -> Worker:
-        assert process.stdout is not None
-        try:
-            line = await asyncio.wait_for(process.stdout.readline(), READY_S)
-            return Worker(number, process, int(json.loads(line)["port"]))
-        except TimeoutError:
-            raise CouldNot(
-                f"worker {number}: does not answer after {READY_S:g} s; see {self.folder.log(number)}"
-            ) from None
-        except (ValueError, KeyError, TypeError):
-            raise CouldNot(f"worker {number}: {self._last_words(number)}") from None
-
-    def _last_words(self, number: int) -> str:
-        lines = self.folder.log(number).read_text(errors="replace").strip().splitlines()
-        return f"ended at its start: {lines[-1] if lines else 'without a word'}; see {self.folder.log(number)}"
+        return Worker(number, process, await ready(_name(number), process, log=self.folder.log(number)))
 
     async def _end_all(self) -> None:
-        ends = await asyncio.gather(*map(_end, self._processes))
+        ends = await asyncio.gather(*map(end, self._processes))
         self.broken_ends = sum(code != 0 for code in ends)
 
 
-async def _end(process: asyncio.subprocess.Process) -> int:
-    assert process.stdin is not None
-    process.stdin.close()
-    try:
-        return await asyncio.wait_for(process.wait(), _END_S)
-    except TimeoutError:
-        return await _killed(process)
-    except asyncio.CancelledError:
-        await _killed(process)
-        raise
-
-
-async def _killed(process: asyncio.subprocess.Process) -> int:
-    with contextlib.suppress(ProcessLookupError):
-        process.kill()
-    return await process.wait()
-
-
-async def _counts_of(port: int) -> dict[str, int]:
-    connection = Connection(port)
-    try:
-        _, body = await connection.send(request("identity", "GET", IDENTITY_PATH).text)
-    finally:
-        await connection.close()
-    counts: dict[str, int] = json.loads(body)
-    return counts
+def _name(number: int) -> str:
+    return f"worker {number}"

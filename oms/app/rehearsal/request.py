@@ -14,11 +14,13 @@ class Request:
         name: What it asks for, in a few words, for faults and counts.
         text: Head and body.
         expected: Statuses that a good service may answer with.
+        after_s: How long the client waits before it sends this, in seconds.
     """
 
     name: str
     text: bytes
     expected: frozenset[int]
+    after_s: float = 0.0
 
 
 Errand = tuple[Request, ...]
@@ -34,6 +36,7 @@ def request(
     headers: Iterable[tuple[str, str]] = (),
     body: bytes | None = None,
     expected: frozenset[int] = frozenset({200}),
+    after_s: float = 0.0,
 ) -> Request:
     """Return the request. *path* is already quoted; the tenant goes into ``X-Tenant``."""
     lines = [f"{method} {path} HTTP/1.1", "host: oms"]
@@ -44,4 +47,4 @@ def request(
         lines.append("content-type: application/json")
         lines.append(f"content-length: {len(body)}")
     head = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
-    return Request(name, head + (body or b""), expected)
+    return Request(name, head + (body or b""), expected, after_s)

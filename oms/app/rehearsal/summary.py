@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from oms.app.pace import PACE
 from oms.app.rehearsal.findings import Findings, Found, PhaseFindings
 
 _SHOWN = 12
@@ -45,6 +46,9 @@ def _phase_lines(name: str, phase: PhaseFindings) -> Iterator[str]:
         f"  tripped      pid {pid}: {trip.guard}, {trip.from_stage} > {trip.to_stage}: {trip.reason}"
         for pid, trip in phase.trips
     )
+    if phase.upstream is not None:
+        reached = phase.upstream
+        yield f"  upstream     received {reached.received:,} requests, the callers made {reached.made:,}; its clock ran {PACE} times as fast"
     yield f"  rollback     {_rollback_line(phase)}"
 
 

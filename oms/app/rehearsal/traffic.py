@@ -15,7 +15,7 @@ _TENANTS = 300
 _INSTANCES = 400
 _IMPORT = 100
 
-_POPULAR = str.split(
+POPULAR = str.split(
     "Person Organization Product Offer Article LocalBusiness Event Recipe Place WebPage Review Book Movie JobPosting VideoObject"
     " Restaurant PostalAddress ImageObject CreativeWork Thing FAQPage Course Hotel SoftwareApplication MusicGroup"
     " MedicalCondition Store Dataset"
@@ -52,9 +52,9 @@ class Traffic:
     def __init__(self, ontology: Ontology, seed: int) -> None:
         self._chance = chance = random.Random(seed)
         self._make = Instances(ontology, chance)
-        rest = sorted(set(ontology.types) - set(_POPULAR))
+        rest = sorted(set(ontology.types) - set(POPULAR))
         chance.shuffle(rest)
-        self._types = Zipf([*_POPULAR, *rest], exponent=0.9, chance=chance)
+        self._types = Zipf([*POPULAR, *rest], exponent=0.9, chance=chance)
         self._tenants = Zipf([f"tenant-{n:03}" for n in range(_TENANTS)], exponent=0.7, chance=chance)
         bodies = [as_body(self._make.instance(self._types.choose(), flawed=n % 5 == 4)) for n in range(_INSTANCES)]
         self._bodies = Zipf(bodies, exponent=0.8, chance=chance)
@@ -82,10 +82,10 @@ class Traffic:
             (kind,) = self._chance.choices(self._kinds, self._weights)
             yield kind()
 
-    def deployment(self) -> list[Request]:
+    def deployment(self) -> list[Errand]:
         """Return what a deployment sends to one process: read your configuration anew, then the import of all documents."""
         reload = request("reload", "POST", "/configuration/reload", expected=frozenset({204}))
-        return [reload, *self.imports()]
+        return [(each,) for each in (reload, *self.imports())]
 
     def imports(self) -> list[Request]:
         """Return the import of the whole universe of documents, to be sent to one process in this order."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from oms.app.rehearsal.driver import Driver
-from oms.app.rehearsal.request import Request
+from oms.app.rehearsal.request import Errand
 from oms.domain.errors import CouldNot, FlipRefused
 from oms.domain.phase import Phase
 from oms.domain.split import parse_wish
@@ -28,8 +28,8 @@ _SHARES = {"off": 6, "dualwrite": 12, "shadow": 36, "live=5": 14, "live": 24, "b
 _DURING_FLIP = 0.2
 """Share of a stage's traffic that is sent while the flip to it goes on; the rest follows once all have acknowledged."""
 
-_IMPORT_STAGES = ("dualwrite", "shadow", "live")
-"""Stages that begin with an import of every document: one before there is something to compare, one under each authority."""
+_DEPLOYMENT_STAGES = ("dualwrite", "shadow", "live")
+"""Stages that begin with a deployment: one before there is something to compare, one under each authority."""
 
 
 @dataclass(slots=True)
@@ -53,8 +53,8 @@ class Walk:
 
     Attributes:
         calls: Requests in all, spread over the stages.
-        imports: Makes the requests of a deployment (read the configuration anew, import all documents); each process is sent one before
-            there is something to compare, and one under each authority.
+        deployment: Makes what each process is sent before the rest of some stages: once before there is something to compare, and once
+            under each authority.
         say: Told of each stage that begins.
     """
 
@@ -63,7 +63,7 @@ class Walk:
     driver: Driver
     ports: list[int]
     calls: int
-    imports: Callable[[], list[Request]]
+    deployment: Callable[[], list[Errand]]
     say: Callable[[str], None]
 
     async def go(self) -> Walked:
@@ -105,9 +105,9 @@ class Walk:
             await traffic
         if not report.confirmed:
             raise CouldNot(f"{stage} is not acknowledged: {'; '.join(report.warnings)}")
-        if stage in _IMPORT_STAGES:
+        if stage in _DEPLOYMENT_STAGES:
             for port in self.ports:
-                self.driver.enqueue(port, self.imports())
+                self.driver.enqueue(port, self.deployment())
         await self.driver.drive(calls - during)
 
     def _flip(self, stage: str) -> FlipReport:

@@ -8,9 +8,9 @@ from typing import Any
 
 from oms.domain.observation import Disposition, Facts, Outcome, Uncomparable
 from oms.domain.stage import Side, Stage
-from oms.domain.trace import ADMITTED, part
+from oms.domain.trace import ADMITTED, NO_OUTCOME, Trace, part
 from oms.routing.contain import CONTAINED, INSIDE
-from oms.routing.job import Job
+from oms.routing.job import WHO_RAISED, Job
 from oms.routing.replay.circuits import adopt_open, circuit_of
 from oms.routing.replay.recorder import Attempt, Begun, Circuit, Ended, Happening, Moment, Recording, Woke
 from oms.routing.replay.virtual import TwinCall, VirtualClock
@@ -60,7 +60,7 @@ class Reel(Job):
         self._desk.play(self._recording)
         self.is_concluded = True
 
-    def count(self, outcome: Outcome, reason: str | None = None) -> None:
+    def count(self, outcome: Outcome, reason: str | None = None, *also: str) -> None:
         """Count the call without a comparison; what happened in it stays on the tape."""
         self.is_concluded = True
         self._recording.count(outcome, Uncomparable.NOT_REPLAYABLE if outcome is Outcome.UNCOMPARABLE else reason)
@@ -180,7 +180,8 @@ class Desk:
         self._clock.stand(at, None)
         if circuit.open_for_s > 0:
             adopt_open(twin, subject, circuit.open_for_s)
-        return Line(twin, parted, is_blind=circuit.state not in (None, "open"))
+        has_breaker = circuit.state is not None and hasattr(twin, "adopt_open")
+        return Line(twin, parted, is_blind=has_breaker and circuit.state != "open")
 
     def _dispose(self, line: Line) -> None:
         forget = getattr(line.twin, "forget_twin", None)
@@ -194,7 +195,7 @@ class Desk:
         candidate = call.trace(None if circuit.state is None else circuit_of(line.twin, recording.subject).state)
         if control == candidate:
             line.parted = None
-            recording.count(Outcome.MATCHED)
+            recording.count(Outcome.MATCHED, None, _who_raised(control, control))
             self._guard(recording, is_bad=False)
             return
         legacy, unified = (control, candidate) if self._control is Side.LEGACY else (candidate, control)
@@ -206,8 +207,11 @@ class Desk:
         if first == "state":
             parted = f"state {control.state} {candidate.state}"
         if parted is not None:
-            is_new = line.parted not in (parted, _ANY) and not line.is_blind
-            self._adopt(at, recording, line, circuit, parted)
+            is_newest = self._lines.get(recording.subject) is line
+            is_new = is_newest and line.parted not in (parted, _ANY) and not line.is_blind
+            line.parted = parted
+            if is_newest:  # else another call has seen to it, while this one was in flight
+                self._lines[recording.subject] = self._anew(at, line, recording.subject, circuit, parted)
             if not is_new:
                 recording.count(Outcome.UNCOMPARABLE, Uncomparable.FOLLOW_ON)
                 return
@@ -216,15 +220,10 @@ class Desk:
         verdict, reason = self._state.judge.note(
             recording.operation, _facts(recording), differences, is_reasonable=not is_exact
         )
-        recording.count(verdict, reason)
+        also = () if NO_OUTCOME in (legacy.outcome, unified.outcome) else (_who_raised(legacy, unified),)
+        recording.count(verdict, reason, *also)
         has_failed = verdict is Outcome.MISMATCHED and unified.refused_by is not None and legacy.refused_by is None
         self._guard(recording, is_bad=has_failed)
-
-    def _adopt(self, at: Moment, recording: Recording, line: Line, circuit: Circuit, parted: str) -> None:
-        """The sides let in different calls: the control's state stands, unless another call of this line has seen to it already."""
-        line.parted = parted
-        if self._lines.get(recording.subject) is line:
-            self._lines[recording.subject] = self._anew(at, line, recording.subject, circuit, parted)
 
     def _guard(self, recording: Recording, *, is_bad: bool) -> None:
         """Unified refuses by itself where legacy calls, and nobody has accepted that: that is what the hard-fail guard counts."""
@@ -260,6 +259,10 @@ def _facts(recording: Recording) -> Facts:
         control=recording.control,
         named="@".join(str(given.arguments[name]) for name in operation.named_by),
     )
+
+
+def _who_raised(legacy: Trace, unified: Trace) -> str:
+    return WHO_RAISED[not legacy.has_result, not unified.has_result]
 
 
 def _is_admission(path: str | None) -> bool:

@@ -15,20 +15,22 @@ from oms.routing.replay.circuits import NO_CIRCUIT, circuit_of
 from oms.routing.replay.desk import Reel
 from oms.routing.replay.recorder import GONE, Circuit, Recording
 from oms.routing.state import SeamState
+from oms.routing.tally import Cell
 from oms.seams.resilience import TIME
 
 _clock = time.perf_counter_ns
 
 
-def effect_at(state: SeamState, operation: Operation, stage: Stage) -> Callable[..., Any]:
-    """Return the callable that does the effect *operation* at *stage*, with the facade's normalised arguments.
+def effect_at(state: SeamState, operation: Operation, stage: Stage, plan: str) -> Callable[..., Any]:
+    """Return the callable that does the effect *operation* at *stage*, with the facade's normalised arguments, counted under *plan*.
 
     Where some cohort's calls of the same control are replayed, all of them are written down, or the twin would not know what its control knows.
     """
     course = course_for(stage, Effect.EFFECTS)
     if course.beside is None and course.answers not in recorded_sides(state.possible):
         return state.binding.method(course.answers, operation.name)
-    return Replayed(state, operation, stage, is_compared=course.beside is not None).acall
+    cell = state.cell(operation.name, stage, plan)
+    return Replayed(state, operation, stage, cell, is_compared=course.beside is not None).acall
 
 
 def recorded_sides(stages: Iterable[Stage]) -> frozenset[Side]:
@@ -40,13 +42,13 @@ def recorded_sides(stages: Iterable[Stage]) -> frozenset[Side]:
 class Replayed:
     """One effect at one stage, written down; compared unless the stage has nobody beside."""
 
-    def __init__(self, state: SeamState, operation: Operation, stage: Stage, *, is_compared: bool) -> None:
+    def __init__(self, state: SeamState, operation: Operation, stage: Stage, cell: Cell, *, is_compared: bool) -> None:
         side = course_for(stage, Effect.EFFECTS).answers
         self._state, self._operation, self._stage, self._side = state, operation, stage, side
         self._is_compared = is_compared
         self._control = state.binding.method(side, operation.name)
         self._desk = state.desks[side]
-        self._cell = state.cell(operation.name, stage)
+        self._cell = cell
         self._subject_of = _subject_getter(operation)
         implementation = state.binding.sides[side]
         self._circuit: Callable[[str], Circuit] = lambda subject: NO_CIRCUIT
@@ -77,10 +79,14 @@ class Replayed:
         try:
             answer = await _Stepped(self._control(recording.watched(function), *args, **kwargs), recording.step)
         except BaseException as error:
-            recording.raised(error, _clock() - began, self._circuit(subject))
+            took = _clock() - began
+            self._note(took, error)
+            recording.raised(error, took, self._circuit(subject))
             raise
         else:
-            recording.returned(_clock() - began, self._circuit(subject))
+            took = _clock() - began
+            self._note(took)
+            recording.returned(took, self._circuit(subject))
             return answer
         finally:
             TIME.set(base)
@@ -101,18 +107,18 @@ class Replayed:
         kwargs: dict[str, Any],
     ) -> Any:
         """Answer a call that is not replayed: nobody may look now, or the function is none that could be written down."""
-        began = _clock()
-        is_cancelled = False
+        began, raised = _clock(), None
         try:
             return await self._control(function, *args, **kwargs)
-        except GONE:
-            is_cancelled = True
+        except BaseException as error:
+            raised = error
             raise
         finally:
             # What the control has learned here its twin has not.
             self._desk.lost(subject)
             took = _clock() - began
-            if is_cancelled:
+            self._note(took, raised)
+            if isinstance(raised, GONE):
                 refusal = Disposition.CANCELLED
             elif not self._is_compared:
                 refusal = Disposition.UNSHADOWED
@@ -122,6 +128,14 @@ class Replayed:
                 self._cell.shadowed(refusal, None, ((self._side, took),))
             else:
                 self._cell.shadowed(Outcome.UNCOMPARABLE, Uncomparable.NOT_REPLAYABLE, ((self._side, took),))
+
+    def _note(self, took: int, error: BaseException | None = None) -> None:
+        """Count what this call is for its unit: a failure, a slow answer."""
+        units = self._cell.units
+        if isinstance(error, Exception):
+            units.failed()
+        if took > units.line_ns and not isinstance(error, GONE):
+            units.slow(took)
 
 
 def _is_async(function: Any) -> bool:

@@ -278,13 +278,13 @@ class Recording(TimeSource):
 
     # -- counting, in the lane
 
-    def count(self, outcome: Outcome, reason: str | None = None) -> None:
-        """Count the call, once."""
+    def count(self, outcome: Outcome, reason: str | None = None, *also: str) -> None:
+        """Count the call, once, and whatever else is to be counted of it."""
         if not self.is_compared:
             self.leave(Disposition.UNSHADOWED)
         elif not self.is_counted:
             self.is_counted = True
-            self.cell.shadowed(outcome, reason, ((self.control, self.control_ns),))
+            self.cell.shadowed(outcome, reason, ((self.control, self.control_ns),), *also)
 
     def leave(self, disposition: Disposition) -> None:
         """Count the call, once, as one that ends without a comparison."""

@@ -94,7 +94,7 @@ class UnifiedBackoffCalculator:
         check_number("backoff: base_delay", base_delay, least=0)
         check_number("backoff: retry_count", retry_count, least=0, whole=True)
         seconds = STRATEGIES[strategy_named(strategy)](base_delay, 2.0, retry_count + 1)
-        return min(seconds, self._max_delay)
+        return float(min(seconds, self._max_delay))
 
     def calculate_delay(self, attempt: int, *, initial: float, factor: float = 2.0, jitter: float = 0.0) -> float:
         """Return the wait after failed attempt number *attempt*, counted from 1, exponential, jittered and capped.

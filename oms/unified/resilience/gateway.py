@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import quote, urlsplit
+from typing import Any, Protocol
+from urllib.parse import quote, unquote, urlsplit
 
 import httpx
 
 from oms.unified.resilience.errors import CircuitOpenError, PolicyInvalid
-from oms.unified.resilience.http import ResilientClient
 
 _HOP = frozenset(
     {"host", "connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
@@ -35,6 +34,20 @@ class Forwarded:
     body: bytes
 
 
+class Client(Protocol):
+    """Sends requests to one service; ``ResilientClient`` is one."""
+
+    async def request(self, method: str, url: str, *, headers: Mapping[str, str], content: bytes) -> httpx.Response:
+        """Return the answer, below 400.
+
+        Raises:
+            httpx.HTTPStatusError: for any other.
+            httpx.HTTPError, TimeoutError: if there was no answer.
+            CircuitOpenError: if the service is not called at present.
+        """
+        ...
+
+
 class GatewayRoute:
     """Requests below a prefix go to one service.
 
@@ -47,7 +60,7 @@ class GatewayRoute:
         PolicyInvalid: if the prefix does not begin with a slash.
     """
 
-    def __init__(self, prefix: str, client: ResilientClient, *, strips_prefix: bool = True) -> None:
+    def __init__(self, prefix: str, client: Client, *, strips_prefix: bool = True) -> None:
         if not prefix.startswith("/"):
             raise PolicyInvalid("gateway: prefix", found=repr(prefix), wanted="a path that begins with /")
         self._prefix = prefix.rstrip("/")
@@ -68,12 +81,15 @@ class GatewayRoute:
         body: bytes = b"",
         identity: Mapping[str, str] | None = None,
     ) -> Forwarded:
-        """Return the service's answer, or 502, 503 or 504 with a JSON body that tells nothing of what is inside.
+        """Return the service's answer, or 400, 502, 503 or 504 with a JSON body that tells nothing of what is inside.
 
         Args:
             headers: Of the request; those of the connection and of identity are left out, in any case.
             identity: Headers that say who was authenticated, ``X-User-ID`` for example.
         """
+        if _climbs(path):
+            # httpx, as every client, would take the steps up by itself, out of the prefix and of the base url's path.
+            return _fault(400, "Bad path")
         sent = {name: value for name, value in (headers or {}).items() if name.lower() not in _HOP | IDENTITY_HEADERS}
         sent.update(identity or {})
         try:
@@ -93,6 +109,11 @@ class GatewayRoute:
         # One slash only: two would make the first segment a host. The client's base url comes before it.
         kept = quote(urlsplit(f"//host/{rest.lstrip('/')}").path, safe="/%:@!$&'()*+,;=~-._")
         return f"{kept}?{query}" if query else kept
+
+
+def _climbs(path: str) -> bool:
+    """Tell whether *path* has a step up or on the spot in it, which is written as dots or as what stands for them."""
+    return any(unquote(part) in (".", "..") for part in path.split("/"))
 
 
 def _answer(response: httpx.Response) -> Forwarded:

@@ -106,7 +106,7 @@ def test_a_wing_against_itself(wing: Wing, stage: Stage) -> None:
 
     assert 7_500 == tallies["retry shadowed"] == tallies["retry matched"]
     assert tallies["breaker shadowed"] == tallies["breaker matched"] > 3_000
-    assert {"calls", "shadowed", "matched"} == {name.split()[1] for name in tallies}
+    assert {"calls", "shadowed", "matched", "errors.none", "errors.both"} == {name.split()[1] for name in tallies}
 
 
 @pytest.mark.stress

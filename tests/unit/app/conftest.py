@@ -1,4 +1,4 @@
-"""A service on plain caches: fakes of the ports, no facade, no flag."""
+"""A service without facade or flag: fakes of the caches' ports, and the unified wing itself where neighbours are called."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 from oms.app.ontology import Ontology
 from oms.app.service import Serving, service
 from oms.seams.cache import Ttl, Value
+from oms.unified.resilience import DependencyBreakers, DependencyRetries, UnifiedBackoffCalculator
 
 
 @dataclass
@@ -53,11 +54,14 @@ class MemoryCache:
 
 @dataclass
 class PlainFacades:
-    """Three caches where the service expects its facades."""
+    """One side of each seam where the service expects its facades."""
 
     types: MemoryCache = field(default_factory=MemoryCache)
     validation: MemoryCache = field(default_factory=MemoryCache)
     documents: MemoryCache = field(default_factory=MemoryCache)
+    retry: Any = field(default_factory=DependencyRetries)
+    breaker: Any = field(default_factory=DependencyBreakers)
+    backoff: Any = field(default_factory=UnifiedBackoffCalculator)
 
 
 @pytest.fixture(scope="session")

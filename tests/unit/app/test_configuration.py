@@ -183,13 +183,34 @@ def test_a_start_on_an_unfit_environment(flags: Any, tmp_path: Path, split: Spli
     assert [] == [*(var / "run").glob("*")]
 
 
+def test_where_the_actions_service_is(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its address is what was read at the start; before that, and where it is set to nothing, there is none."""
+    configured = Configuration(watched, reread=lambda: None)
+    before = configured.actions_url()
+    configured.load()
+    default = configured.actions_url()
+    monkeypatch.setenv("ACTIONS_SERVICE_URL", "")
+    kept = configured.actions_url()
+    configured.reload()
+
+    assert (None, "http://actions-service:8009", "http://actions-service:8009", None) == (
+        before,
+        default,
+        kept,
+        configured.actions_url(),
+    )
+
+
 def test_the_environment_of_a_rehearsal() -> None:
     """It is fit for production, is the same whoever starts it but for its secrets, and takes over no variable of the service."""
     outside = {"PATH": "/bin", "HOSTNAME": "h", "JWT_SECRET": "theirs", "TERMINUSDB_KEY": "theirs", "IAM_TIMEOUT": "3"}
-    one, other = (rehearsal_environment(UnifiedEnv(standard_groups, environment=outside)) for _ in range(2))
+    one, other = (
+        rehearsal_environment(UnifiedEnv(standard_groups, environment=outside), actions_url="http://127.0.0.1:1")
+        for _ in range(2)
+    )
     UnifiedEnv(standard_groups, environment=one).validate()
 
-    assert ("/bin", "h") == (one["PATH"], one["HOSTNAME"])
+    assert ("/bin", "h", "http://127.0.0.1:1") == (one["PATH"], one["HOSTNAME"], one["ACTIONS_SERVICE_URL"])
     assert "theirs" not in json.dumps(one)
     assert set(SECRETS) == {name for name in one if one[name] != other[name]}
     assert {"IAM_TIMEOUT", "TERMINUSDB_KEY"} & one.keys() == set()

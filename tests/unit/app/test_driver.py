@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from oms.app.http_server import listen, serve
-from oms.app.rehearsal.driver import AnswerBroken, Connection, Driver
+from oms.app.rehearsal.driver import AnswerBroken, Connection, Counts, Driver
 from oms.app.rehearsal.request import Request, request
 from tests.unit.app.answering import ok, on_server
 
@@ -110,12 +112,51 @@ def test_requests_for_one_process_go_first() -> None:
 
     async def use(port: int) -> None:
         async with Driver([port], itertools.repeat((get("/common"),)), clients_per_process=1) as driver:
-            driver.enqueue(port, [get("/first"), get("/second")])
+            driver.enqueue(port, [(get("/first"),), (get("/second"),)])
             await driver.drive(3)
 
     on_server(note, use)
 
     assert [b"/first", b"/second", b"/common"] == seen
+
+
+def test_an_errand_stays_with_its_client() -> None:
+    """One client sends the whole errand, in order, and thinks before a request for as long as that says; others go on meanwhile."""
+    seen: list[tuple[bytes, float]] = []
+
+    def note(head: bytes) -> bytes:
+        seen.append((head.split()[1], time.monotonic()))
+        return ok(head)
+
+    async def use(port: int) -> None:
+        thoughtful = replace(get("/then"), after_s=0.05)
+        async with Driver([port], itertools.repeat((get("/common"),)), clients_per_process=2) as driver:
+            driver.enqueue(port, [(get("/first"), thoughtful, get("/last"))])
+            await driver.drive(12)
+
+    on_server(note, use)
+    errand = [(path, at) for path, at in seen if path != b"/common"]
+
+    assert [b"/first", b"/then", b"/last"] == [path for path, _ in errand]
+    assert 0.05 <= errand[1][1] - errand[0][1]
+    assert b"/last" == seen[-1][0]
+
+
+def test_counts_are_added_up() -> None:
+    """What two drivers have counted is one sum."""
+    one, other = Counts(), Counts()
+    one.answered(get("/"), 200, 10)
+    other.answered(get("/"), 500, 10)
+    other.failed(get("/"), OSError("gone"))
+    one.add(other)
+
+    assert (3, 2, 2, {200: 1, 500: 1}, 2) == (
+        one.sent,
+        one.faults,
+        len(one.examples),
+        dict(one.by_status),
+        sum(one.latencies.values()),
+    )
 
 
 def test_unexpected_statuses_are_faults() -> None:

@@ -6,11 +6,13 @@ import json
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from oms.app.rehearsal.driver import Counts
 from oms.app.rehearsal.findings import Findings, Found, PhaseFindings, caller_errors, read_phase
+from oms.app.rehearsal.neighbours import Reached
 from oms.app.rehearsal.request import request
 from oms.app.rehearsal.summary import text_of
 from oms.app.rehearsal.walk import Walked
@@ -86,6 +88,15 @@ def test_json(findings: Findings) -> None:
             }
         },
     } == json.loads(json.dumps(findings.as_json()))  # fmt: skip
+
+
+def test_upstream_in_json_and_text(findings: Findings, phase: PhaseFindings) -> None:
+    """A phase that calls neighbours says how often they were reached, counted at both ends."""
+    told = replace(findings, phases={"resilience": replace(phase, upstream=Reached(received=41, made=42))})
+    shown: Any = told.as_json()
+
+    assert {"received": 41, "made": 42} == shown["phases"]["resilience"]["upstream"]
+    assert "received 41 requests, the callers made 42; its clock ran 40 times as fast" in text_of(told)
 
 
 def test_good_is_0(findings: Findings) -> None:

@@ -14,7 +14,7 @@ import pytest
 from oms.app.rehearsal.board import switchboard
 from oms.app.rehearsal.driver import Driver
 from oms.app.rehearsal.folder import Folder, prepare
-from oms.app.rehearsal.request import Request, request
+from oms.app.rehearsal.request import Errand, request
 from oms.app.rehearsal.walk import Walk, Walked
 from oms.domain.standing import PhaseStanding, ProcessStanding
 from oms.flagging.files import FlagFiles
@@ -52,16 +52,16 @@ def walk(
 
     async def use(port: int) -> tuple[Walked, Driver]:
         async with Driver([port], itertools.repeat((request("common", "GET", "/"),)), clients_per_process=2) as driver:
-            walked = await Walk(board, phase, driver, [port], calls, imports, said.append).go()
+            walked = await Walk(board, phase, driver, [port], calls, deployment, said.append).go()
         return walked, driver
 
     walked, driver = on_server(ok, use)
     return walked, driver, said
 
 
-def imports() -> list[Request]:
-    """Return an import of one request."""
-    return [request("import", "GET", "/import")]
+def deployment() -> list[Errand]:
+    """Return a deployment of one request."""
+    return [(request("import", "GET", "/import"),)]
 
 
 def test_all_the_way_and_back(folder: Folder) -> None:

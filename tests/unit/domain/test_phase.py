@@ -9,7 +9,7 @@ import pytest
 
 from oms.domain.errors import BindingError
 from oms.domain.observation import Returned
-from oms.domain.phase import Operation, Phase, effects, reads, writes
+from oms.domain.phase import REPLAY_DEADLINE_S, Operation, Phase, effects, reads, writes
 from oms.domain.stage import Effect, Stage
 
 QUEUE = Phase("queue", writes=True)
@@ -116,7 +116,21 @@ def test_effects() -> None:
     """A port of effects needs no phase with writes."""
     operations = PLAIN.seam("calls", port=Caller).operations()
 
-    assert {"acall": Operation(Effect.EFFECTS, "acall", is_async=True)} == operations
+    assert {"acall": Operation(Effect.EFFECTS, "acall", is_async=True, deadline_s=REPLAY_DEADLINE_S)} == operations
+
+
+def test_subject() -> None:
+    """What the calls share is a parameter; any other name is refused."""
+
+    class Named:
+        """A port."""
+
+        @effects(subject="nobody")
+        async def acall(self, function: object, *, name: str) -> object:
+            """Call."""
+
+    with pytest.raises(BindingError, match="has no parameter 'nobody', which its mark calls the subject"):
+        PLAIN.seam("s", port=Named).operations()
 
 
 def test_mark_changes_nothing() -> None:

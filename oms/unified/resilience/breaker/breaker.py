@@ -48,6 +48,8 @@ class UnifiedCircuitBreaker(Circuit):
         if code is None or code.co_flags & _SPECIAL:
             check_kind("breaker:", function, wants_async=False)
         ticket = self._closed_ticket
+        if ticket is None:
+            self._refuse_while_open()
         if ticket is None or self._is_watched:
             watched: R = self._call(function, *args, **kwargs)
             return watched
@@ -73,6 +75,8 @@ class UnifiedCircuitBreaker(Circuit):
         if code is None or not code.co_flags & _COROUTINE:
             check_kind("breaker:", function, wants_async=True)
         ticket = self._closed_ticket
+        if ticket is None:
+            self._refuse_while_open()
         if ticket is None or self._is_watched:
             watched: R = await self._acall(function, *args, **kwargs)
             return watched
@@ -97,6 +101,8 @@ class UnifiedCircuitBreaker(Circuit):
         # A function, not a partial: methods must bind. The short way is written out, as in call(): each call of ours would cost a tenth of it.
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
             ticket = self._closed_ticket
+            if ticket is None:
+                self._refuse_while_open()
             if ticket is None or self._is_watched:
                 watched: R = self._call(function, *args, **kwargs)
                 return watched
@@ -148,6 +154,8 @@ class UnifiedCircuitBreaker(Circuit):
     def _aguarded(self, function: Callable[P, Awaitable[Any]]) -> Any:
         async def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
             ticket = self._closed_ticket
+            if ticket is None:
+                self._refuse_while_open()
             if ticket is None or self._is_watched:
                 return await self._acall(function, *args, **kwargs)
             try:

@@ -139,16 +139,19 @@ class Circuit:
         Raises:
             CircuitOpenError: if there is none.
         """
-        now = TIME.get().monotonic()
-        if self._state is OPEN and (left := self._open_until - now) > 0:
-            self._rejected.step()
-            raise CircuitOpenError(self.name, OPEN, left)
+        self._refuse_while_open()
         with self._lock:
-            ticket = self._ticket_locked(now)
+            ticket = self._ticket_locked(TIME.get().monotonic())
         self._announcer.announce()
         if isinstance(ticket, CircuitOpenError):
             raise ticket
         return ticket
+
+    def _refuse_while_open(self) -> None:
+        """Raise CircuitOpenError while it is open. Callers ask this themselves first: each frame that the error crosses costs a tenth of it."""
+        if self._state is OPEN and (left := self._open_until - TIME.get().monotonic()) > 0:
+            self._rejected.step()
+            raise CircuitOpenError(self.name, OPEN, left)
 
     def _settle_probe(self, probe: Probe) -> None:
         """Count the success of *probe*."""

@@ -149,6 +149,41 @@ def test_twin_refuses_where_control_calls(time: VirtualTime) -> None:
     assert [("value", "state")] == hall.differences()
 
 
+def test_who_raised(time: VirtualTime) -> None:
+    """Errors are counted two by two, except where nobody knows what the twin would have got."""
+    hall = Hall(Tries((1,), opens_after=2), Tries())
+    call(hall, failing(0))
+    call(hall, failing(5), "both")
+    call(hall, failing(1), "unified")
+    hall.counts()
+
+    assert {"none": 1, "both": 1, "unified": 1} == hall.errors
+
+
+def test_in_flight_while_they_part(time: VirtualTime) -> None:
+    """A call that began before the sides parted, and ends after it, follows on from it."""
+    hall = Hall(Tries(opens_after=1), Tries())
+
+    async def everybody() -> None:
+        gate = asyncio.Event()
+
+        async def slow() -> None:
+            await gate.wait()
+
+        slow_call = asyncio.create_task(hall.again.acall(slow))
+        await asyncio.sleep(0)
+        with pytest.raises(ConnectionError):
+            await hall.again.acall(failing(1))
+        gate.set()
+        await slow_call
+
+    asyncio.run(everybody())
+    counts = hall.counts()
+
+    assert [("value", "state")] == hall.differences()
+    assert (1, 1) == (counts["mismatched"], counts["uncomparable.follow_on"])
+
+
 def test_lines_are_apart(time: VirtualTime) -> None:
     """What happens on one breaker says nothing about another."""
     hall = Hall(Tries(opens_after=2), Tries(opens_after=2))

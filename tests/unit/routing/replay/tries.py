@@ -135,19 +135,21 @@ class Hall:
         self.stand(stage)
         self.again = self.runtime.facade(AGAIN)
         self.divergences: list[Divergence] = []
+        self.errors: Counter[str] = Counter()
 
     def stand(self, stage: Stage) -> None:
         """Move everybody to *stage*."""
         self.runtime.publish(DecisionTable.of(calling=FixedDecision(stage, digest=stage)))
 
     def counts(self) -> Counter[str]:
-        """Work everything off, and return the tallies by name; what differed stands in ``divergences``."""
+        """Work everything off, and return the tallies by name; what differed stands in ``divergences``, who raised in ``errors``."""
         assert 0 == self.runtime.stop(30)
         batch = self.runtime.drain()
         self.divergences += batch.divergences
         found: Counter[str] = Counter()
         for tally in batch.tallies:
-            found[tally.name] += tally.count
+            into = self.errors if tally.name.startswith("errors.") else found
+            into[tally.name.removeprefix("errors.")] += tally.count
         return found
 
     def differences(self) -> list[tuple[str, str]]:

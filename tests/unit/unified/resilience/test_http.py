@@ -242,15 +242,22 @@ def test_headers(time: VirtualTime) -> None:
     assert ("inside", "ada", "1") == tuple(request.headers[name] for name in ("host", "x-user-id", "x-trace"))
 
 
-@pytest.mark.parametrize(
-    "path", ["/api//evil.com/x", "/api///evil.com/x", "/api/../../evil.com/x", "/api/http://evil.com/x"]
-)
+@pytest.mark.parametrize("path", ["/api//evil.com/x", "/api///evil.com/x", "/api/http://evil.com/x"])
 def test_stays_on_its_host(time: VirtualTime, path: str) -> None:
     """No path leads to another host (GW-09)."""
     upstream = Upstream(200)
     forward(upstream, "GET", path)
 
     assert {"inside"} == {request.url.host for request in upstream.requests}
+
+
+@pytest.mark.parametrize("path", ["/api/../admin", "/api/x/%2e%2E/%2e./admin", "/api/./x", "/api/x/.."])
+def test_stays_below_its_prefix(time: VirtualTime, path: str) -> None:
+    """A path with steps up in it, however they are written, is refused and goes nowhere: clients would take them by themselves."""
+    upstream = Upstream(200)
+    answer = forward(upstream, "GET", path)
+
+    assert (400, {"error": "Bad path"}, []) == (answer.status, json.loads(answer.body), upstream.requests)
 
 
 def test_matches() -> None:

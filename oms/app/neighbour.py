@@ -1,0 +1,81 @@
+"""The service that does the actions, and what stands behind the gateway: one real HTTP request a call, each one counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import httpx
+
+TIMEOUT_S = 5.0
+"""How long one request may take, in seconds: a neighbour that hangs must not hang the service."""
+
+MADE_PATH = "/_rehearsal/made"
+"""Where the workers of a rehearsal answer with how many requests they have made."""
+
+_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_UNWELL = frozenset({408, 429})
+
+
+class Neighbour:
+    """Sends requests to one address. Nothing is repeated here, and nothing is followed.
+
+    Args:
+        url: Asked at each request where it is; None if it is not configured.
+        timeout_s: Of one request, from its begin to each next byte of the answer.
+
+    Attributes:
+        made: Requests that have left this process, answered or not.
+    """
+
+    def __init__(self, url: Callable[[], str | None], *, timeout_s: float = TIMEOUT_S) -> None:
+        self._url, self._timeout_s = url, timeout_s
+        self._client: httpx.AsyncClient | None = None
+        self.made = 0
+
+    async def send(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, content: bytes = b""
+    ) -> httpx.Response:
+        """Return the answer, whatever its status.
+
+        Raises:
+            httpx.HTTPError: if there was none.
+        """
+        url = self._url()
+        if not url:
+            raise httpx.ConnectError("the neighbour's address is not configured")
+        request = self._opened().build_request(method, f"{url.rstrip('/')}/{path}", headers=headers, content=content)
+        self.made += 1
+        try:
+            return await self._opened().send(request)
+        except _NEVER_LEFT:
+            self.made -= 1
+            raise
+
+    async def aclose(self) -> None:
+        """Close every connection; the next request opens new ones."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    def _opened(self) -> httpx.AsyncClient:
+        if self._client is None:
+            # No proxy and no netrc out of the environment: what the service reads there goes through its configuration.
+            self._client = httpx.AsyncClient(timeout=self._timeout_s, trust_env=False)
+        return self._client
+
+
+def raise_if_unwell(response: httpx.Response, *, may_redirect: bool) -> httpx.Response:
+    """Return *response*, unless its status says that the neighbour could not do it now: then a retry and a breaker should know.
+
+    What the caller is to blame for (422, say) is an answer like any other.
+
+    Args:
+        may_redirect: True where a redirect is an answer, for the caller to follow.
+
+    Raises:
+        httpx.HTTPStatusError: for 408, 429, 500 and above, and for a redirect that is none of the caller's business.
+    """
+    status = response.status_code
+    if status >= 500 or status in _UNWELL or (response.is_redirect and not may_redirect):
+        response.raise_for_status()
+    return response
