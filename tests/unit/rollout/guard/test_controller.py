@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -24,7 +25,7 @@ from oms.rollout.guard.ramp import Action
 from oms.rollout.rollback import rollback
 from oms.rollout.switchboard import Mandate
 from oms.seams import PHASES
-from tests.unit.rollout.guard.world import CACHE, POLICY, World
+from tests.unit.rollout.guard.world import CACHE, POLICY, FakeCounts, World
 from tests.unit.rollout.room import ANA
 
 CANARY = Split(((Stage.LIVE, 500), (Stage.SHADOW, 9_500)))
@@ -299,6 +300,32 @@ def test_tripped_is_a_latch(live: World) -> None:
     assert "it is tripped (errors types.get" in found.assessment.next.holds[0]
     done = [line for line in live.audit.read().lines if line.outcome is AuditOutcome.DONE]
     assert ["live=5", "shadow"] == [line.flip.to_split for line in done]
+
+
+def test_what_tripped_it_can_still_be_seen(live: World) -> None:
+    """The rollback itself does not begin the counts anew: whoever looks later sees the guard as it tripped."""
+    live.count("live", calls=300, errors_unified=30)
+    live.look()
+    live.now_s += 300
+
+    assert live.look().assessment.guards[0].tripped
+
+
+def test_resumed_while_somebody_looked(live: World) -> None:
+    """A controller that looked before the phase was resumed does not latch it again by what it saw then."""
+    live.count("live", calls=300, errors_unified=30)
+    counts = live.counts
+
+    @contextmanager
+    def slow_counts() -> Iterator[FakeCounts]:
+        with counts() as found:
+            yield found
+        live.latches.change("cache", lambda latch: replace(latch, since_s=live.now_s))
+
+    live.sources = replace(live.sources, counts=slow_counts)
+    assert Action.ROLLBACK is live.look().assessment.next.action
+
+    assert (None, "live=5") == (live.latches.read().of("cache").tripped, live.stands)
 
 
 def test_trip_in_shadow(world: World) -> None:
