@@ -231,6 +231,18 @@ def test_charts_are_bounded(data):
     assert (24, True) == (html.count("chart distribution"), "get49" in html)
 
 
+def test_divergences_are_bounded(data):
+    """A side that differs everywhere makes no endless report: the most frequent ones are shown, the rest is counted."""
+    phase = data.phases[0]
+    many = replace(phase, divergences=phase.divergences[:1] * 130 + phase.divergences[1:])
+    text, html = (render(replace(data, phases=(many,))) for render in (render_text, render_html))
+
+    assert (20, 50) == (text.count("pin it: oms pin"), html.count("pin it: <code>oms pin"))
+    assert "and 110 more, none more frequent" in text
+    assert "And 80 more, none more frequent" in html
+    assert ("TC-01" in text, "Known: TC-01" in html) == (True, True)
+
+
 def test_markdown_is_for_a_pull_request(data):
     """The verdict comes first, tables follow, the rest is folded away; short enough to be read."""
     text = render_markdown(data)
