@@ -266,9 +266,10 @@ def test_markdown_shows_text_as_text(data):
     evil = replace(report, group=replace(report.group, path="a|b</details><img src=x>[l](http://x)@all`c`\n# h"))
     text = render_markdown(replace(data, phases=(replace(phase, divergences=(evil,)),)))
 
-    assert "<img" not in text
-    assert text.count("</details>") == text.count("<details>")
-    assert "\\[l\\](http://x)\\@all\\`c\\`?" in text
+    code = re.sub(r"`[^`\n]*`", "", text)
+    assert "<img" not in code
+    assert code.count("</details>") == code.count("<details>")
+    assert "`type at a|b</details><img src=x>[l](http://x)@all'c'?# h: list / tuple`" in text
 
 
 def test_trend_has_at_most_forty_columns(data):
