@@ -197,10 +197,7 @@ class Ledger:
             batch.repairs, self._repairs = self._repairs, []
             batch.trips, self._trips = self._trips, []
             batch.lost_divergences, self._lost = self._lost, 0
-            cells = list(self._cells.values())
-        for cell in cells:
-            cell.drain_into(batch)
-        del cells
+        self._drain_cells(batch)
         if len(self._cells) > self._most_cells:
             self._retire()
         return batch
@@ -222,6 +219,12 @@ class Ledger:
             cells = list(self._cells.values())
             retired = [Tally(place, name, count) for (place, name), count in self._retired.items()]
         return [*retired, *(tally for cell in cells for tally in cell.totals())]
+
+    def _drain_cells(self, batch: Batch) -> None:
+        with self._lock:
+            cells = list(self._cells.values())
+        for cell in cells:
+            cell.drain_into(batch)
 
     def _retire(self) -> None:
         """Let go of the cells that no plan and no call holds any more: each flip has cells of its own. Their totals stay."""
