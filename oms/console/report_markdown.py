@@ -52,6 +52,9 @@ def _phase(phase: PhaseReport) -> Iterator[str]:
     if len(phase.operations) > _OPERATIONS:
         yield f"| {len(phase.operations) - _OPERATIONS} more, none worse | | | | | |"
     yield ""
+    if phase.waived:
+        yield f"Waived by the policy: {', '.join(_code(name) for name in phase.waived)}."
+        yield ""
     if phase.never_seen:
         yield f"Never seen: {', '.join(_code(name) for name in phase.never_seen)}."
         yield ""

@@ -57,6 +57,10 @@ def _phase(phase: PhaseReport, colour: bool) -> Iterator[str]:
     )
     for operation in phase.operations:
         yield from _operation(operation)
+    if phase.waived:
+        yield from wrapped(
+            f"waived by the policy, no part of the verdict: {', '.join(phase.waived)}", _INDENT, first="   "
+        )
     if phase.never_seen:
         yield from wrapped(f"never seen: {', '.join(phase.never_seen)}", _INDENT, first="!  ")
     latencies = [line for operation in phase.operations for line in _latencies(operation)]
