@@ -11,14 +11,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.results import Line, within
-from oms.console.report import build_report
+from oms.console.report import Wanted, build_report
 from oms.console.report_html import render_html
 from oms.console.report_json import render_json
 from oms.console.report_markdown import render_markdown
 from oms.console.report_text import render_text
 from oms.domain.divergence import Divergence
 from oms.domain.histogram import bucket_of
-from oms.domain.readiness import Demand
 from oms.domain.record import Batch, Latency, Place, Tally
 from oms.domain.standing import PhaseStanding
 from oms.journal import Journal, JournalReader, ProcessFile, read_processes
@@ -113,7 +112,7 @@ def _divergence(cause: int, seen_at: float) -> Divergence:
 
 def _report(path: Path, render: Callable[..., str]) -> None:
     with JournalReader(path) as reader:
-        render(build_report(reader, demands=lambda _: Demand(), bound={}, made_at=time.time(), command="oms report"))
+        render(build_report(reader, demands=lambda _: Wanted(), bound={}, made_at=time.time(), command="oms report"))
 
 
 def _wide_page(path: Path) -> tuple[float, float]:

@@ -14,8 +14,7 @@ from oms.cli.parsing import phase_name
 from oms.domain.errors import BadInput, CouldNot
 
 if TYPE_CHECKING:
-    from oms.console.report import Demands, ReportData
-    from oms.domain.readiness import Demand
+    from oms.console.report import Demands, ReportData, Wanted
     from oms.journal.reader import JournalReader
 
 _FORMATS = ("text", "json", "html", "markdown")
@@ -74,7 +73,7 @@ def data_of(
 
     return build_report(
         journal,
-        demands=demands or demand_of,
+        demands=demands or wanted_of,
         bound=bound_operations(),
         phase=phase,
         since=since,
@@ -83,11 +82,11 @@ def data_of(
     )
 
 
-def demand_of(phase: str) -> Demand:
-    """Return what an operation of *phase* must prove."""
-    from oms.domain.readiness import Demand
+def wanted_of(phase: str) -> Wanted:
+    """Return what the policy wants of *phase*."""
+    from oms.console.report import Wanted
 
-    return Demand()
+    return Wanted()
 
 
 def bound_operations() -> dict[str, list[str]]:

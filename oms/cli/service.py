@@ -115,4 +115,4 @@ def _has_html() -> bool:
     """Tell whether the report can be a page; without its packages a rehearsal leaves text."""
     from importlib.util import find_spec
 
-    return find_spec("jinja2") is not None
+    return all(find_spec(name) is not None for name in ("jinja2", "pygal"))

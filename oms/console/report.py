@@ -13,22 +13,23 @@ from oms.console.report_data import (
     PhaseReport,
     ReportData,
     RuleReport,
+    Wanted,
 )
 from oms.console.report_operation import Counted, count, operation_report
 from oms.console.timeline import COUNTED, moments
 from oms.domain.evidence import Evidence
 from oms.domain.known import KnownDivergence
-from oms.domain.readiness import TOO_MUCH_IGNORED, Demand, judge, phase_verdict
+from oms.domain.readiness import TOO_MUCH_IGNORED, judge, phase_verdict
 from oms.journal.reader import DivergenceGroup, JournalReader, Window
 from oms.seams import PHASES
 from oms.seams.known import load_known
 
-__all__ = ["Demands", "ReportData", "build_report"]
+__all__ = ["Demands", "ReportData", "Wanted", "build_report"]
 
 _STILL_S = 300.0
 
-Demands = Callable[[str], Demand]
-"""What an operation of the phase of that name must prove."""
+Demands = Callable[[str], Wanted]
+"""What the policy wants of the phase of that name."""
 
 
 def build_report(
@@ -67,7 +68,7 @@ def build_report(
             [group for group in groups if group.phase == name],
             moments([row[1:] for row in minutes if row[0] == name]),
             bound=bound.get(name, ()),
-            demand=demands(name),
+            wanted=demands(name),
             now_s=made_at,
             until=until or made_at,
         )
@@ -95,25 +96,29 @@ def _phase(
     over_time: tuple[Moment, ...],
     *,
     bound: Collection[str],
-    demand: Demand,
+    wanted: Wanted,
     now_s: float,
     until: float,
 ) -> PhaseReport:
     operations = [
-        operation_report(one, demand, now_s=now_s, diverging=_diverging(one, groups)) for one in counted.values()
+        operation_report(one, wanted.demand, now_s=now_s, diverging=_diverging(one, groups)) for one in counted.values()
     ]
-    never = [judge(one, Evidence(), demand, now_s=now_s) for one in bound if one not in counted]
-    verdict = phase_verdict([*(operation.verdict for operation in operations), *never])
-    order = {one.name: place for place, one in enumerate(verdict.operations)}
+    waived = {f"{name}.{one}" for one in wanted.waived}
+    unseen = sorted(one for one in bound if one not in counted and one not in waived)
+    never = [judge(one, Evidence(), wanted.demand, now_s=now_s) for one in unseen if wanted.unseen_holds]
+    order = {one.name: place for place, one in enumerate(phase_verdict(one.verdict for one in operations).operations)}
     operations.sort(key=lambda operation: order[operation.name])
+    judged = [operation.verdict for operation in operations if operation.name not in waived]
     by_name = {operation.name: operation for operation in operations}
     reports = [_group(group, by_name.get(f"{name}.{group.seam}.{group.operation}"), until) for group in groups]
     reports.sort(key=lambda report: (report.group.known is not None, -report.group.count, report.group.fingerprint))
     wholes = sorted((one for each in counted.values() for one in each.wholes), key=lambda one: one.at_s)
     return PhaseReport(
         name=name,
-        verdict=verdict,
+        verdict=phase_verdict([*judged, *never]),
         operations=tuple(operations),
+        never_seen=tuple(unseen),
+        waived=tuple(sorted(waived & counted.keys())),
         divergences=tuple(reports),
         rules=_rules(load_known(name) if name in PHASES else [], reports, now_s),
         moments=over_time,

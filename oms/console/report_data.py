@@ -4,17 +4,32 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from oms.domain.evidence import Evidence
 from oms.domain.known import SOON_DAYS
-from oms.domain.readiness import OperationVerdict, PhaseVerdict, Readiness
+from oms.domain.readiness import Demand, OperationVerdict, PhaseVerdict, Readiness
 from oms.domain.record import Repair
 from oms.journal.reader import DivergenceGroup, Gap, ProcessEntry
 from oms.rollout.wording import age_text
 
 SCHEMA = 1
 """Version of the report as JSON."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What the policy wants of a phase.
+
+    Attributes:
+        demand: What each operation must prove.
+        waived: Operations, ``types.clear``, that need not.
+        unseen_holds: An operation that nobody called keeps the phase from READY; False lists it only.
+    """
+
+    demand: Demand = field(default_factory=Demand)
+    waived: tuple[str, ...] = ()
+    unseen_holds: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +240,8 @@ class PhaseReport:
     """One phase: its operations, the worst first, its divergences, unexplained ones first, and its rules, those with hits first.
 
     Attributes:
+        never_seen: Operations of its bound seams that nobody called.
+        waived: Operations that need not be proved, and are no part of the verdict.
         digests: Flag decisions that its calls were counted under, the first seen first.
         moments: In order of time.
     """
@@ -232,6 +249,8 @@ class PhaseReport:
     name: str
     verdict: PhaseVerdict
     operations: tuple[OperationReport, ...]
+    never_seen: tuple[str, ...]
+    waived: tuple[str, ...]
     divergences: tuple[GroupReport, ...]
     rules: tuple[RuleReport, ...]
     moments: tuple[Moment, ...]
@@ -243,15 +262,10 @@ class PhaseReport:
         return self.verdict.readiness
 
     @property
-    def never_seen(self) -> tuple[str, ...]:
-        """Operations of its bound seams that nobody called."""
-        return self.verdict.never_seen
-
-    @property
     def headline(self) -> str:
         """One sentence: how far it is, over all operations."""
         evidence = [operation.evidence for operation in self.operations]
-        ready = sum(one.verdict.readiness is Readiness.READY for one in self.operations)
+        ready = sum(one.readiness is Readiness.READY for one in self.verdict.operations)
         total = len(self.verdict.operations)
         compared, mismatched = sum(one.compared for one in evidence), sum(one.mismatched for one in evidence)
         unexplained = sum(1 for one in self.divergences if one.group.known is None)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from oms.console.numbers import bound_text, described, duration, percent, ratio, utc
-from oms.console.report_data import LatencyReport, OperationReport, PhaseReport, ReportData
+from oms.console.report_data import GroupReport, LatencyReport, OperationReport, PhaseReport, ReportData
 from oms.console.report_text import noise_words, verdict_words
 from oms.domain.errors import CouldNot
 from oms.domain.readiness import Readiness
 from oms.journal.reader import DivergenceGroup
 
 _TREND_COLUMNS = 40
+_GROUPS = 50
 _DISTRIBUTIONS = 24
 """Charts of durations, shared by the phases; the table has every operation."""
 
@@ -64,6 +65,7 @@ def render_html(data: ReportData) -> str:
             for phase in data.phases
         },
         trend=trend,
+        shown=shown,
         verdict_words=verdict_words,
         noise_words=noise_words,
         bound_text=bound_text,
@@ -80,6 +82,13 @@ def charted(phase: PhaseReport, most: int) -> list[tuple[OperationReport, Latenc
     ]
     both.sort(key=lambda pair: -min(side.count for side in (pair[1].legacy, pair[1].unified) if side))
     return both[:most]
+
+
+def shown(phase: PhaseReport) -> list[GroupReport]:
+    """Return the divergences that are shown: the most frequent ones, of those that no rule covers and of the others."""
+    unexplained = [report for report in phase.divergences if report.group.known is None]
+    known = [report for report in phase.divergences if report.group.known is not None]
+    return unexplained[:_GROUPS] + known[:_GROUPS]
 
 
 def trend(group: DivergenceGroup) -> list[int]:

@@ -56,6 +56,7 @@ def _phase(phase: PhaseReport) -> dict[str, Any]:
         "digests": list(phase.digests),
         "operations": [_operation(operation) for operation in phase.operations],
         "never_seen": list(phase.never_seen),
+        "waived": list(phase.waived),
         "divergences": [_group(report) for report in phase.divergences],
         "rules": [_rule(rule) for rule in phase.rules],
     }

@@ -52,15 +52,18 @@ def _phase(phase: PhaseReport) -> Iterator[str]:
     if len(phase.operations) > _OPERATIONS:
         yield f"| {len(phase.operations) - _OPERATIONS} more, none worse | | | | | |"
     yield ""
+    if phase.waived:
+        yield f"Waived by the policy: {', '.join(_code(name) for name in phase.waived)}."
+        yield ""
     if phase.never_seen:
         yield f"Never seen: {', '.join(_code(name) for name in phase.never_seen)}."
         yield ""
     unexplained = [report for report in phase.divergences if report.group.known is None]
     if unexplained:
-        yield from _folded(f"{len(unexplained)} unexplained divergences", _divergences(unexplained))
+        yield from _folded(f"{_many(len(unexplained), 'unexplained divergence')}", _divergences(unexplained))
     if rules := [rule for rule in phase.rules if rule.is_told]:
         yield from _folded(
-            f"{len(rules)} known divergences with hits or a warning",
+            f"{_many(len(rules), 'known divergence')} with hits or a warning",
             [
                 "| rule | hits | most of | owner | expires | |",
                 "| --- | ---: | ---: | --- | --- | --- |",
@@ -92,12 +95,13 @@ def _rule(rule: RuleReport) -> str:
 def _divergences(groups: list[GroupReport]) -> Iterator[str]:
     for report in groups[:_GROUPS]:
         group = report.group
+        # In code, nobody is mentioned by an @ and nothing becomes a link.
         what = f"{group.kind} at {group.path or '(the whole answer)'}: {group.types[0]} / {group.types[1]}"
-        yield f"- {_code(group.fingerprint)} {_text(report.name)} {_text(what)}, {group.count:,} times ({percent(report.share)})"
+        yield f"- {_code(group.fingerprint)} {_code(report.name)} {_code(what)}, {group.count:,} times ({percent(report.share)})"
         if report.noise is not None:
             yield f"  - {_text(noise_words(report))}"
         if group.samples:
-            yield f"  - {_text(described(group.samples[-1][1]))}"
+            yield f"  - {_code(described(group.samples[-1][1]))}"
     if len(groups) > _GROUPS:
         yield f"- and {len(groups) - _GROUPS} more"
 
@@ -122,6 +126,10 @@ def _folded(title: str, lines: Iterator[str] | list[str]) -> Iterator[str]:
     yield ""
 
 
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def _text(text: str) -> str:
     """Return *text* without anything that Markdown or HTML would act on; paths and reasons are other people's."""
     plain = "".join(character if character.isprintable() else "?" for character in text)
@@ -131,4 +139,4 @@ def _text(text: str) -> str:
 
 def _code(text: str) -> str:
     plain = "".join(character if character.isprintable() else "?" for character in text)
-    return f"`{plain.replace('`', chr(39)).replace('|', chr(92) + '|')}`"
+    return f"`{plain.replace('`', chr(39))}`"

@@ -20,6 +20,7 @@ from oms.domain.readiness import Readiness
 _MARKS = {Readiness.NO: "x", Readiness.NOT_YET: "!", Readiness.READY: "ok"}
 _COLOURS = {Readiness.NO: "31;1", Readiness.NOT_YET: "33", Readiness.READY: "32"}
 _SAMPLES = 2
+_GROUPS = 20
 _KILLED = 5
 _GAPS = 10
 _INDENT = "     "
@@ -56,6 +57,10 @@ def _phase(phase: PhaseReport, colour: bool) -> Iterator[str]:
     )
     for operation in phase.operations:
         yield from _operation(operation)
+    if phase.waived:
+        yield from wrapped(
+            f"waived by the policy, no part of the verdict: {', '.join(phase.waived)}", _INDENT, first="   "
+        )
     if phase.never_seen:
         yield from wrapped(f"never seen: {', '.join(phase.never_seen)}", _INDENT, first="!  ")
     latencies = [line for operation in phase.operations for line in _latencies(operation)]
@@ -68,8 +73,10 @@ def _phase(phase: PhaseReport, colour: bool) -> Iterator[str]:
         if groups:
             yield ""
             yield title
-            for report in groups:
+            for report in groups[:_GROUPS]:
                 yield from _group(report)
+            if len(groups) > _GROUPS:
+                yield f"  and {len(groups) - _GROUPS} more, none more frequent; --json has all"
     yield from _rules(phase.rules)
 
 

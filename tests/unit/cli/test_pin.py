@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import shutil
 import subprocess
 import sys
 import time
@@ -255,8 +256,10 @@ def test_async_port(oms: Oms, place: Place, folder: Path) -> None:
     assert 0 == oms("pin", only_fingerprint(place), "--out", str(folder)).code
 
 
-def test_config_in_the_repository(oms: Oms, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A conflict of the monolith's configuration is pinned with its names, against the real sides, where the repository begins."""
+def test_config_where_the_repository_begins(
+    oms: Oms, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A conflict of the monolith's configuration is pinned with its names, against the real sides, in the contract of its phase."""
     from oms.legacy_adapters.config import legacy_settings
     from oms.unified.config import UnifiedEnv, UnifiedSettings, standard_groups
     from tests.sides.config import empty
@@ -271,13 +274,16 @@ def test_config_in_the_repository(oms: Oms, place: Place, tmp_path: Path, monkey
     runtime.stop(10)
     journal.stop(10)
     fingerprint = only_fingerprint(place)
-    monkeypatch.chdir(ROOT)
-    written = ROOT / "tests" / "contract" / "config" / f"test_pinned_{fingerprint}.py"
-    try:
-        done = oms("pin", fingerprint)
-        source = written.read_text()
-    finally:
-        written.unlink(missing_ok=True)
+    contract = tmp_path / "tests" / "contract" / "config"
+    shutil.copytree(
+        ROOT / "tests" / "contract" / "config", contract, ignore=shutil.ignore_patterns("test_*", "__pycache__")
+    )
+    (tmp_path / "conftest.py").write_text(
+        f'import sys\n\nsys.path.insert(0, {str(ROOT / "tests")!r})\npytest_plugins = ["oms.testing.plugin"]\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    done = oms("pin", fingerprint)
+    source = (contract / f"test_pinned_{fingerprint}.py").read_text()
 
     assert (0, "legacy has to change") == (done.code, done.out.partition("for ")[2][:20])
     assert 'name = "IAM_TIMEOUT"' in source

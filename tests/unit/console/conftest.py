@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from oms.console.report import ReportData, build_report
+from oms.console.report import ReportData, Wanted, build_report
 from oms.domain.divergence import Divergence
 from oms.domain.histogram import bucket_of
-from oms.domain.readiness import Demand
 from oms.domain.record import Batch, Flip, Latency, Place, Repair, Tally, Trip
 from oms.journal import Journal, JournalReader, append_flip
 
@@ -146,7 +145,7 @@ def data(journal_path: Path) -> ReportData:
     with JournalReader(journal_path) as reader:
         return build_report(
             reader,
-            demands=lambda phase: Demand(),
+            demands=lambda phase: Wanted(),
             bound=BOUND,
             made_at=NIGHT + 720,
             command="oms report cache --var var --html report.html",

@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from oms.console.report import build_report
+from oms.console.report import Wanted, build_report
 from oms.console.report_data import OperationReport, PhaseReport, ReportData
 from oms.domain.readiness import Demand, Readiness
 from oms.domain.record import Batch, Place, Tally
@@ -95,7 +95,7 @@ def test_age_begins_with_the_first_comparison(tmp_path) -> None:
     journal.flush()
     journal.stop(5)
     with JournalReader(tmp_path / "journal.db") as reader:
-        report = build_report(reader, demands=lambda _: Demand(), bound={}, made_at=NIGHT + 700, command="")
+        report = build_report(reader, demands=lambda _: Wanted(), bound={}, made_at=NIGHT + 700, command="")
 
     assert NIGHT + 600 == report.phases[0].operations[0].evidence.first_at_s
 
@@ -103,7 +103,7 @@ def test_age_begins_with_the_first_comparison(tmp_path) -> None:
 def test_rate_of_long_ago_is_none(journal_path, data: ReportData) -> None:
     """A journal that nothing has come to for an hour promises no date."""
     with JournalReader(journal_path) as reader:
-        report = build_report(reader, demands=lambda phase: Demand(), bound=BOUND, made_at=NIGHT + 7_200, command="")
+        report = build_report(reader, demands=lambda phase: Wanted(), bound=BOUND, made_at=NIGHT + 7_200, command="")
     operation = next(one for one in report.phases[0].operations if one.name == "cache.types.set")
 
     assert (None, None) == (operation.per_s, operation.verdict.wait_s)
@@ -111,17 +111,34 @@ def test_rate_of_long_ago_is_none(journal_path, data: ReportData) -> None:
 
 def test_demand_of_the_phase(journal_path) -> None:
     """Each phase is judged by what its policy demands."""
-    easy = Demand(limit=0.5, min_age_s=0.0)
+    easy = Wanted(demand=Demand(limit=0.5, min_age_s=0.0))
     with JournalReader(journal_path) as reader:
         report = build_report(
             reader,
-            demands=lambda phase: easy if phase == "cache" else Demand(),
+            demands=lambda phase: easy if phase == "cache" else Wanted(),
             bound={"cache": BOUND["cache"][:2]},
             made_at=NIGHT + 720,
             command="",
         )
 
     assert (Readiness.READY, Readiness.NOT_YET) == tuple(phase.readiness for phase in report.phases)
+
+
+def test_waived_and_unseen(journal_path) -> None:
+    """What the policy waives is shown and judges nothing; where the unseen do not hold, they are listed only."""
+    easy = Wanted(
+        demand=Demand(limit=0.5, min_age_s=0.0), waived=("validation.delete", "types.gone"), unseen_holds=False
+    )
+    with JournalReader(journal_path) as reader:
+        cache = build_report(
+            reader, demands=lambda _: easy, bound=BOUND, made_at=NIGHT + 720, command="", phase="cache"
+        ).phases[0]
+
+    assert (Readiness.READY, ("cache.types.clear",), ("cache.validation.delete",)) == (
+        cache.readiness, cache.never_seen, cache.waived
+    )  # fmt: skip
+    assert {"cache.types.get", "cache.types.set"} == {one.name for one in cache.verdict.operations}
+    assert 3 == len(cache.operations)
 
 
 def test_older_version_does_not_count(get: OperationReport) -> None:
@@ -152,7 +169,7 @@ def test_divergence_of_an_older_version(tmp_path) -> None:
     journal.flush()
     journal.stop(5)
     with JournalReader(tmp_path / "journal.db") as reader:
-        report = build_report(reader, demands=lambda _: Demand(), bound={}, made_at=NIGHT + 700, command="")
+        report = build_report(reader, demands=lambda _: Wanted(), bound={}, made_at=NIGHT + 700, command="")
 
     assert ("type at new (1)",) == report.phases[0].operations[0].verdict.diverging
 
@@ -213,7 +230,7 @@ def test_rules(cache: PhaseReport) -> None:
 def test_rule_that_expires(journal_path, at: dt.datetime, warning: str) -> None:
     """An expired rule says so, and one that will soon."""
     with JournalReader(journal_path) as reader:
-        report = build_report(reader, demands=lambda _: Demand(), bound={}, made_at=at.timestamp(), command="")
+        report = build_report(reader, demands=lambda _: Wanted(), bound={}, made_at=at.timestamp(), command="")
 
     assert warning == next(rule for rule in report.phases[0].rules if rule.id == "TC-01").warning
 
@@ -258,7 +275,7 @@ def test_one_phase_only(journal_path) -> None:
     """A phase's report has nothing of another's."""
     with JournalReader(journal_path) as reader:
         report = build_report(
-            reader, phase="config", demands=lambda _: Demand(), bound=BOUND, made_at=NIGHT, command=""
+            reader, phase="config", demands=lambda _: Wanted(), bound=BOUND, made_at=NIGHT, command=""
         )
 
     assert (["config"], (), ()) == ([phase.name for phase in report.phases], report.moves, report.repairs)
@@ -268,10 +285,10 @@ def test_since_bounds_the_report(journal_path) -> None:
     """What is older is not counted, and the report says from when on it counts."""
     with JournalReader(journal_path) as reader:
         late = build_report(
-            reader, demands=lambda _: Demand(), bound=BOUND, made_at=NIGHT, command="", since=NIGHT + 300
+            reader, demands=lambda _: Wanted(), bound=BOUND, made_at=NIGHT, command="", since=NIGHT + 300
         )
         none = build_report(
-            reader, demands=lambda _: Demand(), bound=BOUND, made_at=NIGHT, command="", since=NIGHT + 9_000
+            reader, demands=lambda _: Wanted(), bound=BOUND, made_at=NIGHT, command="", since=NIGHT + 9_000
         )
 
     assert ((), NIGHT + 300) == (late.phases[0].operations[0].older, late.since)

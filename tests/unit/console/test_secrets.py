@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 
 from oms.console.pinned_case import case_of
-from oms.console.report import build_report
+from oms.console.report import Wanted, build_report
 from oms.console.report_data import ReportData
 from oms.console.report_html import render_html
 from oms.console.report_json import render_json
 from oms.console.report_markdown import render_markdown
 from oms.console.report_text import render_text
-from oms.domain.readiness import Demand
 from oms.domain.stage import Stage
 from oms.journal import Journal, JournalReader
 from oms.routing import LaneLimits, Runtime
@@ -63,7 +62,7 @@ def journal(tmp_path: Path) -> Iterator[JournalReader]:
 @pytest.fixture
 def leaky(journal: JournalReader) -> ReportData:
     """The report of it."""
-    return build_report(journal, demands=lambda _: Demand(), bound={}, made_at=1.0, command="oms report")
+    return build_report(journal, demands=lambda _: Wanted(), bound={}, made_at=1.0, command="oms report")
 
 
 @pytest.mark.parametrize("render", [render_text, render_json, render_html, render_markdown])
