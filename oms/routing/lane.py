@@ -60,7 +60,8 @@ class Waiting:
 
     def put(self, job: Job) -> bool:
         """Append *job*, or drop it, counted, if the line is full. Return whether it was taken."""
-        job.enqueued_s = time.perf_counter()
+        if not job.enqueued_s:
+            job.enqueued_s = time.perf_counter()
         with self._lock:
             has_room = len(self._jobs) < self._limits.jobs and self._size + job.size <= self._limits.size
             if has_room and not self._is_closed:

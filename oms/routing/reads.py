@@ -16,7 +16,7 @@ from oms.domain.phase import Operation
 from oms.domain.stage import Effect, Side, Stage, course_for
 from oms.routing.contain import INSIDE
 from oms.routing.job import Job
-from oms.routing.snapshot import opened, raised, size_of, snapshot, snapshot_call
+from oms.routing.snapshot import opened, raised, size_of, size_of_call, snapshot, snapshot_call
 from oms.routing.state import SeamState, key_getter
 from oms.routing.steps import Cut, within
 from oms.routing.tally import Cell
@@ -265,7 +265,6 @@ class Read:
             job.arguments = snapshot_call(args, kwargs)
         except NotSnapshottable:
             job.fault = Uncomparable.NOT_SNAPSHOTTABLE
-        job.began_s = time.perf_counter()
         return job
 
     def _returned(self, job: Job | Disposition, answer: object, duration: int) -> None:
@@ -295,8 +294,12 @@ class Read:
 
     def _leave(self, job: Job, duration: int) -> None:
         job.control_ns = duration
+        # One look at the clock for both moments.
+        job.enqueued_s = now = time.perf_counter()
+        job.began_s = now - duration * 1e-9
         observed = job.observation
-        job.size = size_of(job.arguments) + (size_of(observed.value) if isinstance(observed, Returned) else 0)
+        if job.fault is not Uncomparable.NOT_SNAPSHOTTABLE:
+            job.size = size_of_call(job.arguments) + (size_of(observed.value) if isinstance(observed, Returned) else 0)
         (self._state.async_lanes.here() if self._operation.is_async else self._state.lane).put(job)
 
     def _rescued(self, job: Job | Disposition, error: Exception, duration: int, answer: object, other_ns: int) -> None:

@@ -13,8 +13,12 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 from oms.domain.errors import OmsError
 from oms.domain.phase import Phase
-from oms.domain.scope import EvaluationContext
-from oms.routing.epoch import Epoch, Pin, decided, pin_since
+from oms.domain.scope import ANONYMOUS, EvaluationContext
+from oms.routing.epoch import Course, Epoch, Pin, pin_since
+
+# A named tuple's own constructor takes twice as long.
+_made: Callable[[type[EvaluationContext], tuple[str | None, Mapping[str, object]]], EvaluationContext] = tuple.__new__
+_pinned: Callable[[type[Pin], tuple[Course, Epoch]], Pin] = tuple.__new__
 
 Q = ParamSpec("Q")
 R = TypeVar("R")
@@ -133,11 +137,8 @@ class Scope:
         """The evaluation context; made when the first decision asks for it, which a phase at rest never does."""
         if self._context is None:
             attributes = self._attributes
-            self._context = (
-                EvaluationContext(self._targeting_key, dict(attributes))
-                if attributes
-                else EvaluationContext(self._targeting_key)
-            )
+            given = dict(attributes) if attributes else ANONYMOUS.attributes
+            self._context = _made(EvaluationContext, (self._targeting_key, given))
         return self._context
 
     def decide(self, phase: Phase, place: object, seam: str, operation: str) -> Pin:
@@ -145,8 +146,10 @@ class Scope:
         current = self._epochs.current
         known = self.pins.get(place) or self._began or current
         if known is current:
-            stage, plan = decided(phase, current, self.context, seam=seam, operation=operation)
-            pin = Pin((stage, stage, plan), current)
+            # Written out, because this is what the first decision of every scope costs.
+            decision = current.table.phases.get(phase.name) or current.decision(phase)
+            stage = decision.decide(self._context or self.context, seam, operation)
+            pin = _pinned(Pin, ((stage, stage, decision.digest), current))
         else:
             pin = pin_since(phase, known, self.context, seam=seam, operation=operation)
         self.pins[place] = pin

@@ -12,7 +12,7 @@ import enum
 import pickle
 import uuid
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from oms.domain.errors import NotSnapshottable
 from oms.domain.observation import Raised, StandIn
@@ -91,9 +91,24 @@ def snapshot_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
     Raises:
         NotSnapshottable: if an argument can't be copied.
     """
-    if is_frozen(args) and all(is_frozen(value) for value in kwargs.values()):
-        return args, kwargs
-    return snapshot((args, kwargs))
+    for values in (args, kwargs.values()):
+        for value in values:
+            if type(value) not in _FROZEN and not is_frozen(value):
+                return snapshot((args, kwargs))
+    return args, kwargs
+
+
+def size_of_call(taken: object) -> int:
+    """Return about how many bytes a snapshot of a call's arguments holds."""
+    if type(taken) is Pickled:
+        return len(taken.data)
+    args, kwargs = cast("tuple[tuple[Any, ...], dict[str, Any]]", taken)
+    size = _FROZEN_SIZE
+    for values in (args, kwargs.values()):
+        for value in values:
+            kind = type(value)
+            size += len(value) if kind is str or kind is bytes else size_of(value)
+    return size
 
 
 def opened(taken: object) -> Any:
@@ -107,9 +122,7 @@ def size_of(taken: object) -> int:
         return len(taken.data)
     if isinstance(taken, (str, bytes)):
         return len(taken)
-    if isinstance(taken, (tuple, frozenset)):
-        return _FROZEN_SIZE + sum(map(size_of, taken))
-    return size_of(tuple(taken.values())) if isinstance(taken, dict) else _FROZEN_SIZE
+    return _FROZEN_SIZE + sum(map(size_of, taken)) if isinstance(taken, (tuple, frozenset)) else _FROZEN_SIZE
 
 
 def raised(error: BaseException, operation: Operation) -> Raised:
