@@ -106,24 +106,16 @@ class Backoff(Protocol):
 
 
 def same_wait(legacy: Observation, unified: Observation, facts: Facts) -> str | None:
-    """Explain two waits that are one to everybody who sleeps: an int and a float, or floats that were added in another order."""
+    """Explain two waits that are one to everybody who sleeps: floats that were added in another order."""
     if not (isinstance(legacy, Returned) and isinstance(unified, Returned)):
         return None
-    return (
-        "float" if is_wait(legacy.value) and is_wait(unified.value) and _are_near(legacy.value, unified.value) else None
-    )
+    one, other = legacy.value, unified.value
+    return "float" if is_wait(one) and is_wait(other) and math.isclose(one, other, rel_tol=1e-9) else None
 
 
-def is_wait(value: object) -> TypeGuard[int | float]:
-    """Tell whether *value* is a number of seconds."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _are_near(one: int | float, other: int | float) -> bool:
-    try:
-        return math.isclose(one, other, rel_tol=1e-9)
-    except OverflowError:  # an int that no float holds
-        return one == other
+def is_wait(value: object) -> TypeGuard[float]:
+    """Tell whether *value* is what the port ``Backoff`` returns."""
+    return isinstance(value, float)
 
 
 RESILIENCE = Phase("resilience")

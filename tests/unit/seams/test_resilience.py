@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from oms.domain.observation import Facts, Observation, Raised, Returned, StandIn
@@ -17,21 +19,19 @@ FACTS = Facts("delay", Stage.SHADOW, Side.LEGACY)
 @pytest.mark.parametrize(
     ("legacy", "unified", "is_same"),
     [
-        (60, 60.0, True),
-        (0, 0.0, True),
+        (60.0, 60.0, True),
         (0.1 + 0.2, 0.3, True),
-        (2**5000, 2**5000, True),
-        (2**5000, 86_400.0, False),
-        (60, 61, False),
-        (60, 60.001, False),
-        (1, True, False),
-        ("60", 60, False),
-        (None, 60, False),
-        (float("nan"), float("nan"), False),
+        (math.inf, math.inf, True),
+        (math.inf, 86_400.0, False),
+        (60.0, 60.001, False),
+        (1.0, True, False),
+        ("60", 60.0, False),
+        (None, 60.0, False),
+        (math.nan, math.nan, False),
     ],
 )
 def test_same_wait(legacy: object, unified: object, is_same: bool) -> None:
-    """An int and a float of the same seconds are one wait, whatever the last digit; nothing else is."""
+    """Two floats are one wait whatever the last digit; nothing else is."""
     assert is_same is (same_wait(Returned(legacy), Returned(unified), FACTS) is not None)
 
 
