@@ -48,7 +48,7 @@ Wrap = Callable[[Seam[Any, Any], Side, object], object]
 BOUND_PHASES: tuple[Phase, ...] = (CACHE, CONFIG, RESILIENCE)
 """The phases whose two wings stand; the others have a flag that nothing listens to yet."""
 
-BOUND_SEAMS: tuple[Seam[Any, Any], ...] = (TYPES, VALIDATION, DOCUMENTS, SETTINGS)
+BOUND_SEAMS: tuple[Seam[Any, Any], ...] = (TYPES, VALIDATION, DOCUMENTS, SETTINGS, RETRY, BACKOFF, BREAKER)
 """The seams that are bound. Their first ports are what ``Oms`` hands out, so every operation of these is one that callers may use."""
 
 

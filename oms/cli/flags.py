@@ -17,7 +17,8 @@ examples:
   oms flags check
   oms flags check flags --json
 
-exit code 2 if a file must not be served, or the policy is not fit or has expired; 3 if a known divergence has expired
+exit code 2 if a file must not be served, or the policy is not fit or has expired,
+3 if a known divergence has expired
 """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 
 import httpx
@@ -85,6 +86,31 @@ def test_what_never_left_is_not_counted(url: str | None) -> None:
         return end
 
     assert ("ConnectError", 0) == (asyncio.run(go()), neighbour.made)
+
+
+def test_what_waits_for_a_connection_is_not_counted() -> None:
+    """A neighbour that is too busy to accept anybody has received nothing, however the wait for it ends."""
+    with contextlib.ExitStack() as open_now:
+        busy = open_now.enter_context(socket.socket())
+        busy.bind(("127.0.0.1", 0))
+        busy.listen(0)
+        # One more than the queue holds: the system lets whoever comes after them wait.
+        for _ in range(2):
+            waiting = open_now.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(busy.getsockname())
+        neighbour = Neighbour(lambda: f"http://127.0.0.1:{busy.getsockname()[1]}", timeout_s=0.2)
+
+        async def go() -> list[str]:
+            ends = [await end_of(neighbour)]
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await neighbour.send("GET", "x/1")
+            await neighbour.aclose()
+            return ends
+
+        assert ["ConnectTimeout"] == asyncio.run(go())
+    assert 0 == neighbour.made
 
 
 def test_closed_and_used_again() -> None:
