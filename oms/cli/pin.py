@@ -17,7 +17,7 @@ from oms.domain.errors import BadInput, CouldNot, PinRefused
 
 if TYPE_CHECKING:
     from oms.domain.stage import Side
-    from oms.journal.reader import DivergenceGroup
+    from oms.journal.entries import DivergenceGroup
 
 _EXAMPLES = """\
 examples:

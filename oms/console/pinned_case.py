@@ -16,7 +16,7 @@ from oms.console.stand_ins import Source, source_of
 from oms.domain.errors import PinRefused
 from oms.domain.phase import Operation, Seam
 from oms.domain.stage import Effect, Side
-from oms.journal.reader import DivergenceGroup
+from oms.journal.entries import DivergenceGroup
 
 _WIDTH = 118
 _ERROR = "error"

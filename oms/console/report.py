@@ -20,7 +20,8 @@ from oms.console.timeline import COUNTED, moments
 from oms.domain.evidence import Evidence
 from oms.domain.known import KnownDivergence
 from oms.domain.readiness import TOO_MUCH_IGNORED, judge, phase_verdict
-from oms.journal.reader import DivergenceGroup, JournalReader, Window
+from oms.journal.entries import DivergenceGroup, Window
+from oms.journal.reader import JournalReader
 from oms.seams import PHASES
 from oms.seams.known import load_known
 

@@ -10,7 +10,7 @@ from oms.domain.evidence import Evidence
 from oms.domain.known import SOON_DAYS
 from oms.domain.readiness import Demand, OperationVerdict, PhaseVerdict, Readiness
 from oms.domain.record import Repair
-from oms.journal.reader import DivergenceGroup, Gap, ProcessEntry
+from oms.journal.entries import DivergenceGroup, Gap, ProcessEntry
 from oms.rollout.wording import age_text
 
 SCHEMA = 1

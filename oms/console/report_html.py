@@ -7,7 +7,7 @@ from oms.console.report_data import GroupReport, LatencyReport, OperationReport,
 from oms.console.report_text import noise_words, verdict_words
 from oms.domain.errors import CouldNot
 from oms.domain.readiness import Readiness
-from oms.journal.reader import DivergenceGroup
+from oms.journal.entries import DivergenceGroup
 
 _TREND_COLUMNS = 40
 _GROUPS = 50

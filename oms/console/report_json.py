@@ -20,7 +20,7 @@ from oms.console.report_data import (
 )
 from oms.domain.evidence import Evidence
 from oms.domain.record import Repair
-from oms.journal.reader import ProcessEntry
+from oms.journal.entries import ProcessEntry
 
 
 def render_json(data: ReportData) -> str:

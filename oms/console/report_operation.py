@@ -11,7 +11,8 @@ from oms.domain.observation import Outcome
 from oms.domain.readiness import Demand, judge
 from oms.domain.record import Place, Slice
 from oms.domain.stage import Side, Stage
-from oms.journal.reader import JournalReader, Window
+from oms.journal.entries import Window
+from oms.journal.reader import JournalReader
 
 _EVENTS = ("rescued", "unscoped", "delayed", "beside_failed", "beside_cut")
 _NOISE = "noise"

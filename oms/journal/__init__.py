@@ -1,10 +1,11 @@
 """Where comparisons, divergences and flips are kept, and how processes show where they stand."""
 
+from oms.journal.entries import Window
 from oms.journal.flips import append_flip
 from oms.journal.journal import Journal
 from oms.journal.limits import JournalLimits
 from oms.journal.process_file import ProcessFile
-from oms.journal.reader import JournalReader, Window
+from oms.journal.reader import JournalReader
 from oms.journal.run_folder import read_processes
 from oms.journal.telemetry import observe
 

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from oms.domain.record import Slice, Trip
-from oms.journal.reader import JournalReader, Window
+from oms.journal.entries import Window
+from oms.journal.reader import JournalReader
 from oms.rollout.guard.counts import Loss
 
 

@@ -5,99 +5,19 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from oms.domain.errors import CouldNot
 from oms.domain.record import Flip, Latency, Place, Repair, Slice, Tally, Trip
+from oms.journal.entries import ALWAYS, DivergenceGroup, Gap, ProcessEntry, Window
 from oms.journal.identity import Identity
-from oms.journal.samples import Sample, add_buckets, load_buckets, load_samples
+from oms.journal.samples import add_buckets, load_buckets, load_samples
 from oms.journal.schema import check_is_ours
 from oms.journal.slices import read_slices
 
 _BUSY_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """From when to when, Unix time in seconds; None is open. Counts are kept per minute, older ones per hour: edges round outward."""
-
-    since: float | None = None
-    until: float | None = None
-
-    @property
-    def minutes(self) -> tuple[int, int]:
-        """First and last minute that belong to it."""
-        first = -1 if self.since is None else int(self.since // 60)
-        return first, 2**62 if self.until is None else int(self.until // 60)
-
-    @property
-    def seconds(self) -> tuple[float, float]:
-        """The same with numbers in place of None."""
-        return -1.0 if self.since is None else self.since, 1e18 if self.until is None else self.until
-
-
-ALWAYS = Window()
-
-
-@dataclass(frozen=True, slots=True)
-class DivergenceGroup:
-    """All divergences with one fingerprint that one rule covers, or none does.
-
-    Attributes:
-        known: Id of the rule, None for an unexplained divergence.
-        stages: Where it was seen.
-        count: How often in the window.
-        counts: How often, by minute (Unix time / 60), oldest first.
-        first_seen, last_seen: Unix time in seconds, over the whole journal.
-        samples: Redacted; the first ones and the newest.
-    """
-
-    fingerprint: str
-    known: str | None
-    phase: str
-    seam: str
-    operation: str
-    stages: tuple[str, ...]
-    kind: str
-    path: str
-    types: tuple[str, str]
-    count: int
-    counts: dict[int, int]
-    first_seen: float
-    last_seen: float
-    samples: tuple[Sample, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessEntry:
-    """One process that wrote to the journal.
-
-    Attributes:
-        seen_at: When it wrote last, Unix time in seconds.
-        ended_at: None while it runs; of a killed one, when it was last seen.
-        ending: ``running``, ``clean`` or ``killed`` (gone without a word).
-    """
-
-    host: str
-    pid: int
-    started_at: float
-    seen_at: float
-    ended_at: float | None
-    ending: str
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """A time in which a process could not write, or something that was lost. Unix time in seconds; *lost* 0 is a delay only."""
-
-    pid: int
-    since: float
-    until: float
-    lost: int
-    reason: str
 
 
 class JournalReader:

@@ -7,7 +7,8 @@ from pathlib import Path
 from oms.domain.errors import CouldNot
 from oms.domain.known import KnownClass
 from oms.domain.stage import Stage
-from oms.journal.reader import DivergenceGroup, JournalReader
+from oms.journal.entries import DivergenceGroup
+from oms.journal.reader import JournalReader
 from oms.seams.known import load_known
 
 _SHOWN = 3

@@ -13,7 +13,7 @@ from oms.app.rehearsal.walk import ROLLBACK_WAIT_S, Walked
 from oms.domain.observation import Outcome
 from oms.domain.record import Trip
 from oms.journal import JournalReader
-from oms.journal.reader import DivergenceGroup
+from oms.journal.entries import DivergenceGroup
 
 GOOD, BAD_NEWS = 0, 3
 
