@@ -1,7 +1,7 @@
 """A process with one distributed breaker that does what it is told, one word a line, and says how it went.
 
-Words: ``fail`` and ``ok`` call it, ``hold`` calls it with something that ends at the next line (``ok`` or ``fail``), ``await STATE``
-waits until it stands so and says when, by the machine's monotonic clock.
+Words: ``fail`` and ``ok`` call it, ``fails N`` calls it N times and says how these ended, ``hold`` calls it with something that ends at
+the next line (``ok`` or ``fail``), ``await STATE`` waits until it stands so and says when, by the machine's monotonic clock.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,15 @@ def main(url: str, config: dict[str, Any]) -> None:
             while breaker.state != rest and time.monotonic() < give_up_at:
                 time.sleep(0.0005)
             say(str(time.monotonic() if breaker.state == rest else breaker.state))
+            continue
+        if word == "fails":
+            ends: Counter[str] = Counter()
+            for _ in range(int(rest)):
+                try:
+                    breaker.call(end, "fail")
+                except Exception as error:  # a stranger among them is what the test looks for
+                    ends[type(error).__name__] += 1
+            say(json.dumps(ends))
             continue
         try:
             if word == "hold":

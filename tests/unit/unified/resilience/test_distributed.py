@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import time
@@ -545,6 +546,20 @@ def test_eight_processes_hear(eight: Any) -> None:
     assert "failed" == failed
     assert max(heard) - began < 2.0
     assert ["rejected open"] * 8 == [process.ask("ok") for process in processes]
+
+
+@pytest.mark.parametrize("calls", [250, pytest.param(12_500, marks=pytest.mark.stress)])
+def test_no_failure_is_lost(eight: Any, calls: int) -> None:
+    """Eight processes fail at once, so many times each: the breaker opens with the very last failure, no sooner and no later."""
+    processes = eight(failure_ratio=0, failure_threshold=8 * calls, window=600.0)
+    for process in processes:
+        process.tell(f"fails {calls}")
+    answers = [json.loads(process.answer()) for process in processes]
+    for process in processes:
+        process.tell("await open")
+
+    assert [{"ConnectionError": calls}] * 8 == answers
+    assert all(float(process.answer()) for process in processes)
 
 
 @pytest.mark.parametrize("permits", [1, 3])
