@@ -7,8 +7,11 @@ from collections.abc import Callable, Mapping
 
 import httpx
 
-TIMEOUT_S = 5.0
-"""How long a step of a request may take, in seconds: a neighbour that hangs must not hang the service."""
+ANSWER_S = 5.0
+"""How long an answer may take to begin, and then to end, in seconds: a neighbour that hangs must not hang the service."""
+
+SEND_S = 5.0
+"""How long a request may take to get out, in seconds: for a connection, and to write it."""
 
 MADE_PATH = "/_rehearsal/made"
 """Where the workers of a rehearsal answer with how many requests they have made."""
@@ -24,14 +27,16 @@ class Neighbour:
 
     Args:
         url: Asked at each request where it is; None if it is not configured.
-        timeout_s: Of each step of a request (to connect, to the next byte of the answer); the whole may take twice as long.
+        answer_s: As :data:`ANSWER_S`.
+        send_s: As :data:`SEND_S`. If the machine stands still for longer, nobody knows whether a request has left.
 
     Attributes:
         made: Requests that have left this process, answered or not.
     """
 
-    def __init__(self, url: Callable[[], str | None], *, timeout_s: float = TIMEOUT_S) -> None:
-        self._url, self._timeout_s = url, timeout_s
+    def __init__(self, url: Callable[[], str | None], *, answer_s: float = ANSWER_S, send_s: float = SEND_S) -> None:
+        self._url, self._answer_s = url, answer_s
+        self._timeout = httpx.Timeout(send_s, read=answer_s)
         self._client: httpx.AsyncClient | None = None
         self.made = 0
 
@@ -53,9 +58,14 @@ class Neighbour:
             content=content,
             extensions={"trace": self._follow},
         )
-        # Each step has its limit in httpx, but an answer that drips never comes to one.
-        async with asyncio.timeout(2 * self._timeout_s):
-            return await self._opened().send(request)
+        response = await self._opened().send(request, stream=True)
+        try:
+            # httpx limits the wait for each next byte, so an answer that drips would never come to an end.
+            async with asyncio.timeout(self._answer_s):
+                await response.aread()
+        finally:
+            await response.aclose()
+        return response
 
     async def aclose(self) -> None:
         """Close every connection; the next request opens new ones."""
@@ -70,7 +80,7 @@ class Neighbour:
     def _opened(self) -> httpx.AsyncClient:
         if self._client is None:
             # No proxy and no netrc out of the environment: what the service reads there goes through its configuration.
-            self._client = httpx.AsyncClient(timeout=self._timeout_s, trust_env=False)
+            self._client = httpx.AsyncClient(timeout=self._timeout, trust_env=False)
         return self._client
 
 

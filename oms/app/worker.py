@@ -34,8 +34,8 @@ from oms.wiring import build
 _LIMITS = LaneLimits(pause_s=1.0)
 """A lane that rests for half a minute, as it does in service, would sleep through the whole rehearsal."""
 
-_TIMEOUT_S = 1.0
-"""How long a step of a request to a neighbour may take here, in seconds: 40 s by the phase. Shorter, a busy machine looks like a fault."""
+_ANSWER_S = 1.0
+"""How long an answer of a neighbour may take here, in seconds: 40 s by the phase. Shorter, a busy machine looks like a fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def _work(flags: Path, var: Path) -> int:
         check.facade(BACKOFF, oms.backoff),
     )
     configured = configuration(oms, check.facade(SETTINGS, oms.settings))
-    neighbour = Neighbour(configured.actions_url, timeout_s=_TIMEOUT_S)
+    neighbour = Neighbour(configured.actions_url, answer_s=_ANSWER_S)
 
     async def made(request: Request) -> Response:
         return JsonResponse({"made": neighbour.made})

@@ -24,7 +24,7 @@ from oms.testing import VirtualTime
 from oms.unified.resilience import DependencyBreakers, DependencyRetries, UnifiedBackoffCalculator
 from tests.unit.app.conftest import PlainFacades
 
-TIMEOUT_S = 0.2
+ANSWER_S = 0.2
 
 
 @contextlib.asynccontextmanager
@@ -86,7 +86,7 @@ def in_place(
     async def go() -> Any:
         clock = VirtualTime()
         async with upstream(plans) as (url, app):
-            neighbour = Neighbour(lambda: url, timeout_s=TIMEOUT_S)
+            neighbour = Neighbour(lambda: url, answer_s=ANSWER_S)
             asgi = service(facades or facades_of(wing), serving=dict, neighbour=neighbour, ontology=ontology)
             transport = httpx.ASGITransport(app=asgi)
             try:

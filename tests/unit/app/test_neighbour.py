@@ -11,7 +11,7 @@ import pytest
 
 from oms.app.neighbour import Neighbour, raise_if_unwell
 from oms.app.upstream.faults import CLOSE, HANG, MOVED, RESET, UNAVAILABLE, between
-from tests.unit.app.neighbours import TIMEOUT_S, upstream
+from tests.unit.app.neighbours import ANSWER_S, upstream
 
 PLANS = {
     "x": (
@@ -29,7 +29,7 @@ def test_what_was_made_was_received() -> None:
 
     async def go() -> tuple[list[str], int, dict[str, int]]:
         async with upstream(PLANS) as (url, app):
-            neighbour = Neighbour(lambda: url, timeout_s=TIMEOUT_S)
+            neighbour = Neighbour(lambda: url, answer_s=ANSWER_S)
             ends = [await end_of(neighbour) for _ in range(6)]
             await neighbour.aclose()
             return ends, neighbour.made, dict(app.received)
@@ -62,7 +62,7 @@ def test_an_answer_that_drips() -> None:
 
     async def go() -> None:
         async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
-            neighbour = Neighbour(lambda: f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", timeout_s=0.1)
+            neighbour = Neighbour(lambda: f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", answer_s=0.1)
             with pytest.raises(TimeoutError):
                 await neighbour.send("GET", "x/1")
             await neighbour.aclose()
@@ -99,7 +99,7 @@ def test_what_waits_for_a_connection_is_not_counted() -> None:
             waiting = open_now.enter_context(socket.socket())
             waiting.setblocking(False)
             waiting.connect_ex(busy.getsockname())
-        neighbour = Neighbour(lambda: f"http://127.0.0.1:{busy.getsockname()[1]}", timeout_s=0.2)
+        neighbour = Neighbour(lambda: f"http://127.0.0.1:{busy.getsockname()[1]}", send_s=0.2)
 
         async def go() -> list[str]:
             ends = [await end_of(neighbour)]
