@@ -34,6 +34,7 @@ class Tally:
             of ``calls unscoped rescued delayed beside_failed beside_cut empty repeated``, or one of these:
 
             - ``errors.none errors.legacy errors.unified errors.both``: comparisons of calls that both sides ran, by who raised;
+            - ``units``: targeting keys, one of eight, that were decided here for the first time in this process;
             - ``unit_errors``: units (a targeting key in ten minutes) whose first failed answer was counted here;
             - ``noise`` and ``noise.<folded path>``: reads that legacy did twice, and where it differed from itself.
     """

@@ -14,7 +14,7 @@ _FOR_GUARDS = (
     "calls",
     "shadowed",
     *(outcome.value for outcome in Outcome),
-    *("empty", "repeated", "unit_errors", "noise", "rescued", "delayed"),
+    *("empty", "repeated", "units", "unit_errors", "noise", "rescued", "delayed"),
     *(f"errors.{who}" for who in ("none", "legacy", "unified", "both")),
 )
 """Tallies that are given minute by minute; of the others a sum is enough."""

@@ -21,6 +21,7 @@ from oms.routing.reads import read_at
 from oms.routing.replay.effects import effect_at
 from oms.routing.scopes import CURRENT, Epochs, Scope
 from oms.routing.state import SeamState
+from oms.routing.units import is_sampled
 from oms.routing.writes import write_at
 
 Call = Callable[..., Any]
@@ -140,7 +141,11 @@ class _Stages:
     def decide(self, scope: Scope | None) -> Pin:
         """Return the decision of *scope* for the current table; outside every scope that of the flag's default, counted."""
         if scope is not None:
-            return scope.decide(self._phase, self.place, self._seam, self._operation.name)
+            pin = scope.decide(self._phase, self.place, self._seam, self._operation.name)
+            if is_sampled(scope.targeting_key):
+                stage, _, plan = pin.course
+                self._state.cell(self._operation.name, stage, plan).units.seen(scope.targeting_key)
+            return pin
         epoch = self._epochs.current
         decision = epoch.decision(self._phase)
         stage = (

@@ -19,6 +19,8 @@ SLOT_S = 600.0
 MAX_UNITS = 20_000
 """Units that are told apart in one slot of one cell; later ones are left out, which costs delay and not validity."""
 
+_SEEN_ONE_OF = 8
+
 NEVER: Final = 1 << 62
 """Nanoseconds that no answer takes."""
 
@@ -40,6 +42,7 @@ class UnitBook:
         "_failed",
         "_limit",
         "_lock",
+        "_seen",
         "_slot",
         "_slowest",
         "is_counting",
@@ -60,6 +63,7 @@ class UnitBook:
         self._slot = 0.0
         self._slowest: dict[int, int] = {}
         self._failed = FirstPerUnit(every_s=SLOT_S, limit=self._limit)
+        self._seen = FirstPerUnit(every_s=None, limit=self._limit)
         self._buckets: Counter[int] = Counter()
         self._drained: Counter[int] = Counter()
 
@@ -97,6 +101,15 @@ class UnitBook:
         if is_first:
             self._count("unit_errors")
 
+    def seen(self, key: str | None) -> None:
+        """A call of *key*, which :func:`is_sampled`, was decided. Each key counts once, for all its calls are one coin."""
+        if not self.is_counting:
+            return
+        with self._lock:
+            is_first = self._seen.is_first(key, at_s=0.0)
+        if is_first:
+            self._count("units")
+
     def drain(self) -> dict[int, int]:
         """Return how the buckets have changed since the last time; a unit that became slower is taken out of its old one."""
         with self._lock:
@@ -113,6 +126,11 @@ class UnitBook:
         if slot > self._slot:
             self._slot = slot
             self._slowest.clear()
+
+
+def is_sampled(key: str | None) -> bool:
+    """Tell whether *key* is one of the few whose place in a split is counted. It has nothing to do with where it falls there."""
+    return key is not None and hash(key) % _SEEN_ONE_OF == 0
 
 
 def _key() -> str | None:

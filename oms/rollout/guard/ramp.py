@@ -73,7 +73,12 @@ class Assessment:
 def assess(facts: Facts, *, more_holds: Sequence[str] = ()) -> Assessment:
     """Return what the guards say and what follows from it; *more_holds* is what the controller itself knows."""
     ground = Ground(
-        policy=facts.standing.policy, tracks=facts.tracks, steps=facts.steps, trips=facts.trips, now_s=facts.now_s
+        policy=facts.standing.policy,
+        tracks=facts.tracks,
+        steps=facts.steps,
+        trips=facts.trips,
+        processes=len(facts.live),
+        now_s=facts.now_s,
     )
     guards = verdicts(ground)
     readiness = ready(facts) if facts.now.stands_at(Stage.SHADOW) else None

@@ -82,6 +82,7 @@ class Ground:
     Attributes:
         steps: Every step of the phase, the present one last.
         trips: What guards inside processes have done since the present step began.
+        processes: How many live processes there are.
         now_s: Unix time in seconds.
     """
 
@@ -89,6 +90,7 @@ class Ground:
     tracks: Tracks
     steps: Sequence[Step]
     trips: Sequence[Trip] = ()
+    processes: int = 1
     now_s: float = 0.0
 
 
@@ -181,7 +183,11 @@ def mismatch(ground: Ground, track: Track) -> GuardVerdict | None:
 
 
 def share(ground: Ground, track: Track) -> GuardVerdict | None:
-    """Did the advanced stage get the share of units that the present step plans?"""
+    """Did the advanced stage get the share of units that the present step plans?
+
+    A key that several processes serve is counted in each of them, always on the same side: as many processes as there are, that many
+    times less is known.
+    """
     canary, last = ground.steps[-1].canary, len(ground.steps) - 1
     if canary is None:
         return None
@@ -193,7 +199,9 @@ def share(ground: Ground, track: Track) -> GuardVerdict | None:
     if not units:
         return None
     policy = ground.policy.guards.share
-    reading = ShareCheck(share=canary.share, alpha=policy.alpha).read(units=units, unified=seen[canary.advanced.value])
+    times = max(1, ground.processes)
+    check = ShareCheck(share=canary.share, alpha=policy.alpha)
+    reading = check.read(units=units // times, unified=seen[canary.advanced.value] // times)
     return _verdict(track, "share", policy.on_trip, reading)
 
 

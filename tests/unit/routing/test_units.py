@@ -312,3 +312,23 @@ def test_stopped_split_stops_counting() -> None:
 
     assert {} == unit_errors(drained(runtime))
     assert (ASK.phase, "all") == (PROBE, at(Stage.LIVE, "all").phases["probe"].digest)
+
+
+def test_keys_are_counted_once_by_stage() -> None:
+    """One key of eight is counted where it was decided, however often it comes; keys outside of scopes are not."""
+    runtime, facade = half(Answers(), Answers())
+    for _ in range(2):
+        for number in range(400):
+            for word in ("new", "old"):
+                with runtime.scope(targeting_key=f"{word} {number}"):
+                    facade.ask(1)
+    facade.ask(1)
+    runtime.stop(10)
+    found = Counter({tally.place.stage: tally.count for tally in runtime.drain().tallies if tally.name == "units"})
+    expected = {
+        stage: sum(hash(f"{word} {number}") % 8 == 0 for number in range(400))
+        for stage, word in (("live", "new"), ("shadow", "old"))
+    }
+
+    assert expected == found
+    assert all(20 < count < 90 for count in found.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -125,6 +126,14 @@ def test_share_of_units() -> None:
     assert found is not None
     assert (True, OnTrip.HOLD) == (found.tripped, found.on_trip)
     assert said(ground([one("live", "l", T + 600, calls=700)], SHADOW, LIVE), "share") is None
+
+
+def test_share_across_processes() -> None:
+    """A key that eight processes serve is counted eight times on one side: what it proves is an eighth."""
+    slices = [one("live", "l", T + 600, units=1_200), one("shadow", "l", T + 600, units=800)]
+    alone = ground(slices, SHADOW, LIVE)
+    among = replace(alone, processes=8)
+    assert [True, False] == [(said(each, "share") or verdicts(each)[0]).tripped for each in (alone, among)]
 
 
 def test_budget_wants_both_sides() -> None:
