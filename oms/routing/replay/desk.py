@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from oms.domain.comparison import Difference
 from oms.domain.observation import Disposition, Facts, Outcome, Uncomparable
 from oms.domain.stage import Side, Stage
 from oms.domain.trace import ADMITTED, NO_OUTCOME, Trace, part
@@ -219,21 +220,12 @@ class Desk:
         differences, is_exact = part(
             legacy=legacy, unified=unified, control=self._control, band=lambda attempt: self._band(recording, attempt)
         )
-        first = differences[0].path if differences else None
-        parted = f"{first} {control.refused_by} {candidate.refused_by}" if _is_admission(first) else None
-        if first == "state":
-            parted = f"state {control.state} {candidate.state}"
-        if parted is not None:
-            is_newest = self._lines.get(recording.subject) is line
-            is_new = is_newest and line.parted not in (parted, _ANY) and not line.is_blind
-            line.parted = parted
-            if is_newest:  # else another call has seen to it, while this one was in flight
-                self._lines[recording.subject] = self._anew(at, line, recording.subject, circuit, parted)
-            if not is_new:
-                recording.count(Outcome.UNCOMPARABLE, Uncomparable.FOLLOW_ON)
-                return
-        else:
+        parted = _parted(differences, control, candidate)
+        if parted is None:
             line.parted = None
+        elif not self._is_new(at, recording, circuit, parted):
+            recording.count(Outcome.UNCOMPARABLE, Uncomparable.FOLLOW_ON)
+            return
         verdict, reason = self._state.judge.note(
             recording.operation,
             self._facts(recording, line, given := _given(recording)),
@@ -245,6 +237,16 @@ class Desk:
         recording.count(verdict, reason, *also)
         has_failed = verdict is Outcome.MISMATCHED and unified.refused_by is not None and legacy.refused_by is None
         self._guard(recording, is_bad=has_failed)
+
+    def _is_new(self, at: Moment, recording: Recording, circuit: Circuit, parted: str) -> bool:
+        """Tell whether the sides have parted here, and not before; a new twin then adopts the control's breaker."""
+        line: Line = recording.line
+        is_newest = self._lines.get(recording.subject) is line
+        is_new = is_newest and line.parted not in (parted, _ANY) and not line.is_blind
+        line.parted = parted
+        if is_newest:  # else another call has seen to it, while this one was in flight
+            self._lines[recording.subject] = self._anew(at, line, recording.subject, circuit, parted)
+        return is_new
 
     def _facts(self, recording: Recording, line: Line, given: Mapping[str, Any]) -> Facts:
         before = {self._control: recording.before.state, self._control.other: recording.twin_before}
@@ -291,5 +293,9 @@ def _who_raised(legacy: Trace, unified: Trace) -> str:
     return WHO_RAISED[not legacy.has_result, not unified.has_result]
 
 
-def _is_admission(path: str | None) -> bool:
-    return path is not None and path.split(".")[0] == ADMITTED
+def _parted(differences: Sequence[Difference], control: Trace, candidate: Trace) -> str | None:
+    """Return how the sides differ in whom they let in, now or for the next call; None if they do not."""
+    path = differences[0].path if differences else ""
+    if path.split(".")[0] == ADMITTED:
+        return f"{path} {control.refused_by} {candidate.refused_by}"
+    return f"state {control.state} {candidate.state}" if path == "state" else None
