@@ -14,7 +14,7 @@ from oms.rollout.guard.steps import Canary, Step
 from oms.rollout.guard.tracks import Part, Track, Tracks
 
 UNITS = "units"
-"""Tally of the units (a targeting key in ten minutes) that were seen."""
+"""Tally of the keys that were seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,8 +185,7 @@ def mismatch(ground: Ground, track: Track) -> GuardVerdict | None:
 def share(ground: Ground, track: Track) -> GuardVerdict | None:
     """Did the advanced stage get the share of units that the present step plans?
 
-    A key that several processes serve is counted in each of them, always on the same side: as many processes as there are, that many
-    times less is known.
+    A key that several processes serve is counted in each, always on the same side, so less is known by as many times.
     """
     canary, last = ground.steps[-1].canary, len(ground.steps) - 1
     if canary is None:

@@ -35,16 +35,26 @@ class Line:
     Attributes:
         parted: How the sides last differed in whom they let in, None while they are in step. After a gap they may differ in any way.
         failures_in_a_row: Attempts that failed since the last one that did not, in the control's order.
+        failing_since: When the first of these failed, seconds of the monotonic clock.
         is_blind: The twin has not seen all failures that its control counts by now: it will open at another moment, once.
     """
 
-    __slots__ = ("failures_in_a_row", "is_blind", "parted", "twin")
+    __slots__ = ("failing_since", "failures_in_a_row", "is_blind", "parted", "twin")
 
-    def __init__(self, twin: Any, parted: str | None, *, is_blind: bool, failures_in_a_row: int = 0) -> None:
+    def __init__(self, twin: Any, parted: str | None, *, is_blind: bool, after: Line | None) -> None:
         self.twin = twin
-        self.failures_in_a_row = failures_in_a_row
+        self.failures_in_a_row = after.failures_in_a_row if after else 0
+        self.failing_since = after.failing_since if after else 0.0
         self.parted = parted
         self.is_blind = is_blind
+
+    def count(self, at: Moment, attempt: Attempt) -> None:
+        """Count *attempt*, which ended at *at*, if it failed."""
+        if attempt.end is End.RETURNED:
+            self.failures_in_a_row = 0
+        elif attempt.end is not End.CANCELLED:
+            self.failing_since = self.failing_since if self.failures_in_a_row else at.monotonic
+            self.failures_in_a_row += 1
 
 
 class Reel(Job):
@@ -135,18 +145,13 @@ class Desk:
         if twin is None:  # it began before a fork, or was given up
             self._give_up(recording, is_over=isinstance(what, Ended))
         elif isinstance(what, Attempt):
-            self._count_failure(recording, what)
+            self._lines.get(recording.subject, recording.line).count(at, what)
             twin.attempt_ended(at, what)
         elif isinstance(what, Woke):
             twin.woke(at)
         else:
             recording.is_played = True
             self._ended(at, recording, twin, what)
-
-    def _count_failure(self, recording: Recording, attempt: Attempt) -> None:
-        if attempt.end is not End.CANCELLED:
-            line = self._lines.get(recording.subject, recording.line)
-            line.failures_in_a_row = 0 if attempt.end is End.RETURNED else line.failures_in_a_row + 1
 
     def _give_up(self, recording: Recording, *, is_over: bool) -> None:
         self.lost(recording.subject)
@@ -194,12 +199,7 @@ class Desk:
         if circuit.state == "open":  # with no time left, too: the next call is a probe there
             adopt_open(twin, subject, circuit.open_for_s)
         has_breaker = circuit.state is not None and hasattr(twin, "adopt_open")
-        return Line(
-            twin,
-            parted,
-            is_blind=has_breaker and circuit.state != "open",
-            failures_in_a_row=line.failures_in_a_row if line is not None else 0,
-        )
+        return Line(twin, parted, is_blind=has_breaker and circuit.state != "open", after=line)
 
     def _dispose(self, line: Line) -> None:
         forget = getattr(line.twin, "forget_twin", None)
@@ -228,7 +228,7 @@ class Desk:
             return
         verdict, reason = self._state.judge.note(
             recording.operation,
-            self._facts(recording, line, given := _given(recording)),
+            self._facts(at, recording, given := _given(recording)),
             differences,
             is_reasonable=not is_exact,
             given=given,
@@ -248,14 +248,19 @@ class Desk:
             self._lines[recording.subject] = self._anew(at, line, recording.subject, circuit, parted)
         return is_new
 
-    def _facts(self, recording: Recording, line: Line, given: Mapping[str, Any]) -> Facts:
+    def _facts(self, at: Moment, recording: Recording, given: Mapping[str, Any]) -> Facts:
+        line: Line = recording.line
         before = {self._control: recording.before.state, self._control.other: recording.twin_before}
         return Facts(
             operation=recording.operation.name,
             stage=recording.stage,
             control=recording.control,
             named="@".join(str(given[name]) for name in recording.operation.named_by),
-            write=(("failures_in_a_row", line.failures_in_a_row), ("unified_before", before[Side.UNIFIED])),
+            write=(
+                ("failures_in_a_row", line.failures_in_a_row),
+                ("failing_for_s", at.monotonic - line.failing_since if line.failures_in_a_row else 0.0),
+                ("unified_before", before[Side.UNIFIED]),
+            ),
         )
 
     def _guard(self, recording: Recording, *, is_bad: bool) -> None:
