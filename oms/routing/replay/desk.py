@@ -43,8 +43,8 @@ class Line:
 
     def __init__(self, twin: Any, parted: str | None, *, is_blind: bool, after: Line | None) -> None:
         self.twin = twin
-        self.failures_in_a_row = after.failures_in_a_row if after else 0
-        self.failing_since = after.failing_since if after else 0.0
+        self.failures_in_a_row: int = after.failures_in_a_row if after else 0
+        self.failing_since: float = after.failing_since if after else 0.0
         self.parted = parted
         self.is_blind = is_blind
 
