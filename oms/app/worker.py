@@ -1,4 +1,4 @@
-"""One process of a rehearsal: the service with the identity check around it. Run as a module, by the rehearsal only.
+"""One process of a rehearsal: the service with the identity check, and perhaps faults, around it. Run as a module, by the rehearsal only.
 
 It says where it listens as one line of JSON on stdout, and ends in good order when its stdin is closed, which the end of its parent does too.
 """
@@ -23,7 +23,9 @@ from starlette.routing import Route
 from oms.app.http import JsonResponse
 from oms.app.http_server import listen
 from oms.app.identity import IDENTITY_PATH, IdentityCheck
+from oms.app.injection import Order, follow
 from oms.app.process import application, configuration, run_until_stopped
+from oms.app.rehearsal.burst import Bursts
 from oms.domain.errors import OmsError
 from oms.domain.phase import Seam
 from oms.domain.stage import Side
@@ -51,10 +53,11 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="oms rehearsal worker")
     parser.add_argument("--flags", type=Path, required=True)
     parser.add_argument("--var", type=Path, required=True)
+    Order.add_to(parser)
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     try:
-        return _work(arguments.flags, arguments.var)
+        return _work(arguments.flags, arguments.var, Order.read(arguments))
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
         return 78
@@ -63,11 +66,11 @@ def main(argv: Sequence[str]) -> int:
         return 4
 
 
-def _work(flags: Path, var: Path) -> int:
-    check = IdentityCheck()
+def _work(flags: Path, var: Path, order: Order) -> int:
+    check, injection = IdentityCheck(), order.injection()
 
     def wrap(seam: Seam[Any, Any], side: Side, implementation: object) -> object:
-        return check.side(seam, implementation)
+        return check.side(seam, order.around(injection, seam, side, implementation))
 
     async def identity(request: Request) -> Response:
         return JsonResponse(check.as_json())
@@ -79,7 +82,8 @@ def _work(flags: Path, var: Path) -> int:
         check.facade(DOCUMENTS, oms.documents),
     )
     configured = configuration(oms, check.facade(SETTINGS, oms.settings))
-    app = application(oms, configured, facades=facades, more=(Route(IDENTITY_PATH, identity),))
+    bursts = Bursts(oms.runtime, facades.documents)
+    app = application(oms, configured, facades=facades, more=(Route(IDENTITY_PATH, identity), bursts.route()))
     listener = listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
 
@@ -87,7 +91,11 @@ def _work(flags: Path, var: Path) -> int:
         sys.stdout.write(json.dumps({"pid": os.getpid(), "port": port}) + "\n")
         sys.stdout.flush()
 
-    run_until_stopped(oms, configured, app, listener, ready=say_where, stop_when=_stop_with_stdin)
+    def in_loop(stop: asyncio.Event) -> None:
+        follow(order.switch, injection, asyncio.get_running_loop())
+        _stop_with_stdin(stop)
+
+    run_until_stopped(oms, configured, app, listener, ready=say_where, stop_when=in_loop)
     return 0
 
 

@@ -20,7 +20,7 @@ class Distance:
     """Lognormal time of one answer from across a network.
 
     A call into memory takes about a microsecond; twice that is nothing that a caller could notice, nor a guard tell from a busy machine.
-    The form is that of the reference simulations (p99 at 6.4 times the median), with a fourth of their median, so that a rehearsal does
+    The form is that of the reference simulations (p99 at 6.4 times the median), with half of their median, so that a rehearsal does
     not take for ever.
 
     Attributes:
@@ -28,7 +28,7 @@ class Distance:
         sigma: Standard deviation of the logarithm.
     """
 
-    median_s: float = 0.005
+    median_s: float = 0.010
     sigma: float = 0.8
 
     def draw(self, chance: random.Random) -> float:

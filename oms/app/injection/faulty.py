@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import random
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from oms.app.injection.faults import TAIL_SHARE, Faults
 from oms.app.injection.methods import Replaced, chance_of, reads_of
+from oms.app.injection.pace import Pace
 from oms.domain.phase import Seam
 from oms.domain.stage import Side
 
@@ -19,7 +18,7 @@ HANG_S = 3.0
 """How long a call that hangs takes, in seconds: three times what the ports allow, and less than a client waits."""
 
 _MARK = "injected"
-_SPIN_BELOW_S = 0.001
+_REAL = Pace()
 
 
 class Injected(Exception):
@@ -42,13 +41,15 @@ class Injection:
         faults: What goes wrong.
         seed: The same seed draws the same calls of each operation.
         hang_s: How long a hanging call takes, in seconds.
+        pace: How time is told and spent.
     """
 
-    def __init__(self, faults: Faults, *, seed: int, hang_s: float = HANG_S) -> None:
+    def __init__(self, faults: Faults, *, seed: int, hang_s: float = HANG_S, pace: Pace = _REAL) -> None:
         self.is_on = False
         self._faults = faults
         self._seed = seed
         self._hang_s = hang_s
+        self._pace = pace
 
     def around(self, seam: Seam[Any, Any], side: Side, implementation: object) -> object:
         """Return *implementation* to be bound in its place; a legacy side is returned as it is."""
@@ -68,9 +69,9 @@ class Injection:
             if not self.is_on:
                 return method(*args, **kwargs)
             course = self._draw(chance)
-            began = time.perf_counter()
+            began = self._pace.now()
             answer = method(*args, **kwargs)
-            _wait(self._delay(course, time.perf_counter() - began))
+            self._pace.wait(self._delay(course, self._pace.now() - began))
             return _answered(course, answer)
 
         return faulty
@@ -81,9 +82,9 @@ class Injection:
             if not self.is_on:
                 return await method(*args, **kwargs)
             course = self._draw(chance)
-            began = time.perf_counter()
+            began = self._pace.now()
             answer = await method(*args, **kwargs)
-            await _await(self._delay(course, time.perf_counter() - began))
+            await self._pace.await_(self._delay(course, self._pace.now() - began))
             return _answered(course, answer)
 
         return faulty
@@ -119,20 +120,3 @@ def wrong(answer: object) -> object:
     if isinstance(answer, (int, float)):
         return answer + 1
     return None if answer is None else repr(answer)
-
-
-def _wait(seconds: float) -> None:
-    if seconds >= _SPIN_BELOW_S:
-        time.sleep(seconds)
-        return
-    # A sleep takes tens of microseconds at least: of a call of one it would make fifty.
-    until = time.perf_counter() + seconds
-    while time.perf_counter() < until:
-        pass
-
-
-async def _await(seconds: float) -> None:
-    if seconds >= _SPIN_BELOW_S:
-        await asyncio.sleep(seconds)
-    else:
-        _wait(seconds)

@@ -29,4 +29,3 @@ def reads_of(seam: Seam[Any, Any]) -> dict[str, Operation]:
 def chance_of(seed: int, seam: Seam[Any, Any], side: Side, operation: str) -> random.Random:
     """Return a stream of its own for one operation of one side: how often others are called does not change what it draws."""
     return random.Random(f"{seed} {seam.full_name} {side} {operation}")
-

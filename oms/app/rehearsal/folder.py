@@ -44,6 +44,11 @@ class Folder:
         """The report for people."""
         return self.root / "report.html"
 
+    @property
+    def switch(self) -> Path:
+        """The file that turns injected faults on."""
+        return self.root / "injection"
+
     def log(self, number: int) -> Path:
         """Return where the worker of *number* writes what it complains about."""
         return self.root / f"worker-{number}.log"

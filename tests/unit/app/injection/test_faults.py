@@ -7,7 +7,6 @@ import pytest
 from oms.app.injection import Faults, parse_faults
 from oms.domain.errors import BadInput
 
-
 WORDS = "unified-errors=3% slow=2x tail=12x wrong-value=1% hang none"
 
 
