@@ -92,7 +92,8 @@ def _work(flags: Path, var: Path, order: Order) -> int:
         sys.stdout.flush()
 
     def in_loop(stop: asyncio.Event) -> None:
-        follow(order.switch, injection, asyncio.get_running_loop())
+        if not order.faults.is_none:
+            follow(order.switch, injection, asyncio.get_running_loop())
         _stop_with_stdin(stop)
 
     run_until_stopped(oms, configured, app, listener, ready=say_where, stop_when=in_loop)

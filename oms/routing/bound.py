@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from oms.domain.known import KnownDivergence
 from oms.domain.stage import Side, Stage, written_sides
@@ -41,9 +41,11 @@ class Bound:
         hash_key: bytes,
         limits: LaneLimits,
         allowance: CpuAllowance,
+        clock_ns: Callable[[], int],
+        lane: type[SyncLane],
     ) -> None:
         keys = KeyBook()
-        self.lane = SyncLane(binding.seam.full_name, limits, allowance)
+        self.lane = lane(binding.seam.full_name, limits, allowance)
         self.async_lanes = AsyncLanes(limits, allowance)
         self.state = SeamState(
             binding=binding,
@@ -55,6 +57,7 @@ class Bound:
             guard=HardFail(),
             lane=self.lane,
             async_lanes=self.async_lanes,
+            clock_ns=clock_ns,
         )
         self.facade = facade_class(binding.seam, binding.operations)()
         self._plan_class = plan_class(binding.operations)

@@ -21,7 +21,6 @@ from oms.routing.state import SeamState, key_getter
 from oms.routing.steps import Cut, within
 
 Call = Callable[..., Any]
-_clock = time.perf_counter_ns
 _UNSHADOWED = Disposition.UNSHADOWED
 
 
@@ -43,6 +42,7 @@ class Read:
         self, state: SeamState, operation: Operation, stage: Stage, control: Side, *, is_shadowed: bool
     ) -> None:
         self._state = state
+        self._clock = state.clock_ns
         self._operation = operation
         self._stage = stage
         self._side = control
@@ -60,26 +60,26 @@ class Read:
         """Answer a sync read that nothing is compared with."""
         if self._debts:
             return self.call(*args, **kwargs)
-        began = _clock()
+        began = self._clock()
         try:
             answer = self._control(*args, **kwargs)
         except BaseException as error:
-            self._raised(_UNSHADOWED, error, _clock() - began)
+            self._raised(_UNSHADOWED, error, self._clock() - began)
             raise
-        self._unshadowed(_clock() - began)
+        self._unshadowed(self._clock() - began)
         return answer
 
     async def aplain(self, *args: Any, **kwargs: Any) -> Any:
         """Answer an async read that nothing is compared with."""
         if self._debts:
             return await self.acall(*args, **kwargs)
-        began = _clock()
+        began = self._clock()
         try:
             answer = await self._control(*args, **kwargs)
         except BaseException as error:
-            self._raised(_UNSHADOWED, error, _clock() - began)
+            self._raised(_UNSHADOWED, error, self._clock() - began)
             raise
-        self._unshadowed(_clock() - began)
+        self._unshadowed(self._clock() - began)
         return answer
 
     # -- legacy answers
@@ -94,13 +94,13 @@ class Read:
             self._state.repairs.settle(self._side.other, self._key_of(args, kwargs))
             return self._stand_in(args, kwargs)
         job = self._begin(args, kwargs)
-        began = _clock()
+        began = self._clock()
         try:
             answer = self._control(*args, **kwargs)
         except BaseException as error:
-            self._raised(job, error, _clock() - began)
+            self._raised(job, error, self._clock() - began)
             raise
-        self._returned(job, answer, _clock() - began)
+        self._returned(job, answer, self._clock() - began)
         return answer
 
     async def acall(self, *args: Any, **kwargs: Any) -> Any:
@@ -113,13 +113,13 @@ class Read:
             await self._state.repairs.asettle(self._side.other, self._key_of(args, kwargs))
             return await self._stand_in(args, kwargs)
         job = self._begin(args, kwargs)
-        began = _clock()
+        began = self._clock()
         try:
             answer = await self._control(*args, **kwargs)
         except BaseException as error:
-            self._raised(job, error, _clock() - began)
+            self._raised(job, error, self._clock() - began)
             raise
-        self._returned(job, answer, _clock() - began)
+        self._returned(job, answer, self._clock() - began)
         return answer
 
     # -- live: unified answers, legacy stands by
@@ -135,11 +135,11 @@ class Read:
             return self._stand_in(args, kwargs)
         job = self._begin(args, kwargs)
         token = self._state.hall.enter(self._state, self._operation, self._cell, self._side)
-        began = _clock()
+        began = self._clock()
         try:
             answer = self._control(*args, **kwargs)
         except Exception as error:
-            duration = _clock() - began
+            duration = self._clock() - began
             self._state.hall.leave(token)
             rescued, answer = self._rescue(job, error, duration, args, kwargs)
             if rescued:
@@ -147,9 +147,9 @@ class Read:
             raise
         except BaseException as error:
             self._state.hall.leave(token)
-            self._raised(job, error, _clock() - began)
+            self._raised(job, error, self._clock() - began)
             raise
-        duration = _clock() - began
+        duration = self._clock() - began
         self._state.hall.leave(token)
         self._state.guard.good()
         self._returned(job, answer, duration)
@@ -165,22 +165,22 @@ class Read:
             await self._state.repairs.asettle(self._side.other, self._key_of(args, kwargs))
             return await self._stand_in(args, kwargs)
         job = self._begin(args, kwargs)
-        began = _clock()
+        began = self._clock()
         try:
             if self._operation.rescue:
                 answer = await within(self._operation.deadline_s, self._control(*args, **kwargs))
             else:
                 answer = await self._watched(args, kwargs)
         except Exception as error:
-            rescued, answer = await self._arescue(job, error, _clock() - began, args, kwargs)
+            rescued, answer = await self._arescue(job, error, self._clock() - began, args, kwargs)
             if rescued:
                 return answer
             raise
         except BaseException as error:
-            self._raised(job, error, _clock() - began)
+            self._raised(job, error, self._clock() - began)
             raise
         self._state.guard.good()
-        self._returned(job, answer, _clock() - began)
+        self._returned(job, answer, self._clock() - began)
         return answer
 
     async def _watched(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -202,16 +202,16 @@ class Read:
             self._raised(job, error, duration)
             return False, None
         args, kwargs = self._pristine(job, args, kwargs)
-        began = _clock()
+        began = self._clock()
         try:
             answer = self._other(*args, **kwargs)
         except Exception as other:
-            self._both_known(job, error, duration, raised(other, self._operation), _clock() - began)
+            self._both_known(job, error, duration, raised(other, self._operation), self._clock() - began)
             return False, None
         except BaseException as other:
             self._raised(job, other, duration)
             raise
-        self._rescued(job, error, duration, answer, _clock() - began)
+        self._rescued(job, error, duration, answer, self._clock() - began)
         return True, answer
 
     async def _arescue(
@@ -225,16 +225,16 @@ class Read:
             self._raised(job, error, duration)
             return False, None
         args, kwargs = self._pristine(job, args, kwargs)
-        began = _clock()
+        began = self._clock()
         try:
             answer = await self._other(*args, **kwargs)
         except Exception as other:
-            self._both_known(job, error, duration, raised(other, self._operation), _clock() - began)
+            self._both_known(job, error, duration, raised(other, self._operation), self._clock() - began)
             return False, None
         except BaseException as other:
             self._raised(job, other, duration)
             raise
-        self._rescued(job, error, duration, answer, _clock() - began)
+        self._rescued(job, error, duration, answer, self._clock() - began)
         return True, answer
 
     # -- what both drivers share

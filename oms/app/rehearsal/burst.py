@@ -1,7 +1,7 @@
 """Many reads of one operation, made inside a worker, each a unit of work with a targeting key of its own.
 
-What is counted by unit (a targeting key in ten minutes) needs as many keys as calls, tens of thousands of them for a fault in the tail; over HTTP
-that would take minutes, most of them the client's. Such a read crosses the same facade, scope and identity check as any other.
+What is counted by unit (a targeting key in ten minutes) needs as many keys as calls, tens of thousands of them for a fault in the tail;
+over HTTP that would take minutes, most of them the client's. Such a read crosses the same facade, scope and identity check as any other.
 """
 
 from __future__ import annotations
