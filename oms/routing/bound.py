@@ -22,6 +22,7 @@ from oms.routing.repairs import Repairs
 from oms.routing.scopes import Epochs
 from oms.routing.state import Hall, SeamState
 from oms.routing.tally import Ledger
+from oms.routing.version import version_of
 
 
 class Bound:
@@ -44,8 +45,8 @@ class Bound:
         clock_ns: Callable[[], int],
         lane: type[SyncLane],
     ) -> None:
-        keys = KeyBook()
-        self.lane = lane(binding.seam.full_name, limits, allowance)
+        keys, seam, sides = KeyBook(), binding.seam, binding.sides
+        self.lane = lane(seam.full_name, limits, allowance)
         self.async_lanes = AsyncLanes(limits, allowance)
         self.state = SeamState(
             binding=binding,
@@ -58,6 +59,7 @@ class Bound:
             lane=self.lane,
             async_lanes=self.async_lanes,
             clock_ns=clock_ns,
+            version=version_of(seam, legacy=sides[Side.LEGACY], unified=sides[Side.UNIFIED], rules=rules).digest,
         )
         self.facade = facade_class(binding.seam, binding.operations)()
         self._plan_class = plan_class(binding.operations)
@@ -73,10 +75,11 @@ class Bound:
             possible = effective_stages(phase, oldest)
             is_by_operation = any(epoch.decision(phase).by_operation for epoch in oldest.since())
             self._owe_what_was_missed(possible, epochs.current.decision(phase).stages)
-            is_same = possible == state.possible and is_by_operation is state.is_by_operation
+            digest = epochs.current.decision(phase).digest
+            is_same = (possible, is_by_operation, digest) == (state.possible, state.is_by_operation, state.digest)
             if is_same and state.owes_as_planned():
                 return
-            state.possible, state.is_by_operation = possible, is_by_operation
+            state.possible, state.is_by_operation, state.digest = possible, is_by_operation, digest
             self._store_locked(epochs)
 
     def begin_anew(self) -> None:

@@ -63,29 +63,44 @@ def effective_stages(phase: Phase, oldest: Epoch) -> frozenset[Stage]:
     return possible
 
 
+Course = tuple[Stage, Stage, str]
+"""Who answers (a stage), what the present table says by itself (writes go to its sides too), and the digest to count under."""
+
+
 class Pin(NamedTuple):
     """What a scope has decided.
 
     Attributes:
-        stage: The lowest stage of every table from the scope's own to *epoch*: who answers.
-        present: What *epoch*'s table says by itself: writes go to its sides too.
+        course: Stage, present stage, and digest of the decision that the call counts under: the first one that said *stage*.
         epoch: The epoch up to which this holds.
     """
 
-    stage: Stage
-    present: Stage
+    course: Course
     epoch: Epoch
+
+    @property
+    def stage(self) -> Stage:
+        """The lowest stage of every table from the scope's own to *epoch*: who answers."""
+        return self.course[0]
 
 
 def pin_since(phase: Phase, known: Pin | Epoch, context: EvaluationContext, *, seam: str, operation: str) -> Pin:
     """Return the pin that holds for the current epoch, from an older pin or from the epoch that the scope began with."""
     if isinstance(known, Pin):
-        lowest, present, epoch = known
+        (lowest, present, plan), epoch = known
     else:
         epoch = known
-        lowest = present = epoch.decision(phase).decide(context, seam, operation)
+        lowest, plan = decided(phase, epoch, context, seam=seam, operation=operation)
+        present = lowest
     while epoch.next is not None:
         epoch = epoch.next
-        present = epoch.decision(phase).decide(context, seam, operation)
-        lowest = lower(lowest, present)
-    return Pin(lowest, present, epoch)
+        present, digest = decided(phase, epoch, context, seam=seam, operation=operation)
+        if present.rank < lowest.rank:
+            lowest, plan = present, digest
+    return Pin((lowest, present, plan), epoch)
+
+
+def decided(phase: Phase, epoch: Epoch, context: EvaluationContext, *, seam: str, operation: str) -> tuple[Stage, str]:
+    """Return the stage that the table of *epoch* says for *context*, and the digest of the decision that said it."""
+    decision = epoch.decision(phase)
+    return decision.decide(context, seam, operation), decision.digest

@@ -16,7 +16,7 @@ from typing import Any
 from oms.domain.phase import Operation
 from oms.domain.scope import ANONYMOUS
 from oms.domain.stage import Effect, Side, Stage, course_for, written_sides
-from oms.routing.epoch import Pin
+from oms.routing.epoch import Course, Pin
 from oms.routing.reads import read_at
 from oms.routing.scopes import CURRENT, Epochs, Scope
 from oms.routing.state import SeamState
@@ -62,10 +62,10 @@ def _uniform(state: SeamState, operation: Operation) -> Call:
     if operation.effect is Effect.WRITES:
         if course.beside is None and not state.is_checked:
             return state.binding.method(course.answers, operation.name)
-        return write_at(state, operation, stage, first=course.answers, second=course.beside)
+        return write_at(state, operation, stage, state.digest, first=course.answers, second=course.beside)
     if course.beside is None and not state.is_checked:
         return state.binding.method(course.answers, operation.name)
-    return read_at(state, operation, stage)
+    return read_at(state, operation, stage, state.digest)
 
 
 def _mixed(state: SeamState, operation: Operation, epochs: Epochs) -> Call:
@@ -82,7 +82,7 @@ def _mixed(state: SeamState, operation: Operation, epochs: Epochs) -> Call:
             pin = scope.pins.get(place) if scope is not None else None
             if pin is None or pin.epoch is not epochs.current:
                 pin = decide(scope)
-            return await calls[pin.stage, pin.present](*args, **kwargs)
+            return await calls[pin.course](*args, **kwargs)
 
         return adecided
 
@@ -91,35 +91,36 @@ def _mixed(state: SeamState, operation: Operation, epochs: Epochs) -> Call:
         pin = scope.pins.get(place) if scope is not None else None
         if pin is None or pin.epoch is not epochs.current:
             pin = decide(scope)
-        return calls[pin.stage, pin.present](*args, **kwargs)
+        return calls[pin.course](*args, **kwargs)
 
     return decided
 
 
-class _Calls(dict[tuple[Stage, Stage], Call]):
-    """The callables of one operation by stage and present stage, each built when it is first needed."""
+class _Calls(dict[Course, Call]):
+    """The callables of one operation by what was decided, each built when it is first needed."""
 
     def __init__(self, state: SeamState, operation: Operation) -> None:
         super().__init__()
         self._state = state
         self._operation = operation
 
-    def __missing__(self, stages: tuple[Stage, Stage]) -> Call:
-        call = self[stages] = self._build(*stages)
+    def __missing__(self, course: Course) -> Call:
+        call = self[course] = self._build(*course)
         return call
 
-    def _build(self, stage: Stage, present: Stage) -> Call:
+    def _build(self, stage: Stage, present: Stage, plan: str) -> Call:
         if self._operation.effect is Effect.READS:
-            return read_at(self._state, self._operation, stage)
+            return read_at(self._state, self._operation, stage, plan)
         if self._operation.effect is Effect.EFFECTS:
             return self._state.binding.method(course_for(stage, Effect.EFFECTS).answers, self._operation.name)
-        return self._write(stage, present)
+        return self._write(stage, present, plan)
 
-    def _write(self, stage: Stage, present: Stage) -> Call:
+    def _write(self, stage: Stage, present: Stage, plan: str) -> Call:
         """Write to the union of the sides of the scope's stage and of the current one; the scope's stage says who answers."""
         first = course_for(stage, Effect.WRITES).answers
         is_written = first.other in written_sides(stage) | written_sides(present)
-        return write_at(self._state, self._operation, stage, first=first, second=first.other if is_written else None)
+        second = first.other if is_written else None
+        return write_at(self._state, self._operation, stage, plan, first=first, second=second)
 
 
 class _Stages:
@@ -145,5 +146,5 @@ class _Stages:
         stage = (
             decision.decide(ANONYMOUS, self._seam, self._operation.name) if decision.by_operation else decision.default
         )
-        self._state.cell(self._operation.name, stage).count("unscoped")
-        return Pin(stage, stage, epoch)
+        self._state.cell(self._operation.name, stage, decision.digest).count("unscoped")
+        return Pin((stage, stage, decision.digest), epoch)

@@ -19,15 +19,17 @@ from oms.routing.job import Job
 from oms.routing.snapshot import is_frozen, opened, raised, size_of, snapshot
 from oms.routing.state import SeamState, key_getter
 from oms.routing.steps import Cut, within
+from oms.routing.tally import Cell
 
 Call = Callable[..., Any]
 _UNSHADOWED = Disposition.UNSHADOWED
 
 
-def read_at(state: SeamState, operation: Operation, stage: Stage) -> Call:
-    """Return the callable that answers the read *operation* at *stage*, with the facade's normalised arguments."""
+def read_at(state: SeamState, operation: Operation, stage: Stage, plan: str) -> Call:
+    """Return the callable that answers the read *operation* at *stage*, with the facade's normalised arguments, counted under *plan*."""
     course = course_for(stage, Effect.READS)
-    read = Read(state, operation, stage, course.answers, is_shadowed=course.beside is not None)
+    cell = state.cell(operation.name, stage, plan)
+    read = Read(state, operation, stage, cell, course.answers, is_shadowed=course.beside is not None)
     if stage is Stage.LIVE:
         return read.alive if operation.is_async else read.live
     if course.beside is None:
@@ -39,7 +41,7 @@ class Read:
     """One read operation at one stage."""
 
     def __init__(
-        self, state: SeamState, operation: Operation, stage: Stage, control: Side, *, is_shadowed: bool
+        self, state: SeamState, operation: Operation, stage: Stage, cell: Cell, control: Side, *, is_shadowed: bool
     ) -> None:
         self._state = state
         self._clock = state.clock_ns
@@ -49,7 +51,7 @@ class Read:
         self._is_shadowed = is_shadowed
         self._control = state.binding.method(control, operation.name)
         self._other = state.binding.method(control.other, operation.name)
-        self._cell = state.cell(operation.name, stage)
+        self._cell = cell
         self._key_of = key_getter(operation)
         self._unshadowed = self._cell.call(Disposition.UNSHADOWED, control)
         self._debts = state.keys.owed_by[control]

@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 from oms.domain.errors import OmsError
 from oms.domain.phase import Phase
 from oms.domain.scope import EvaluationContext
-from oms.routing.epoch import Epoch, Pin, pin_since
+from oms.routing.epoch import Epoch, Pin, decided, pin_since
 
 Q = ParamSpec("Q")
 R = TypeVar("R")
@@ -124,6 +124,11 @@ class Scope:
         return carried
 
     @property
+    def targeting_key(self) -> str | None:
+        """What canaries are sticky on, None without."""
+        return self._targeting_key
+
+    @property
     def context(self) -> EvaluationContext:
         """The evaluation context; made when the first decision asks for it, which a phase at rest never does."""
         if self._context is None:
@@ -140,8 +145,8 @@ class Scope:
         current = self._epochs.current
         known = self.pins.get(place) or self._began or current
         if known is current:
-            stage = current.decision(phase).decide(self.context, seam, operation)
-            pin = Pin(stage, stage, current)
+            stage, plan = decided(phase, current, self.context, seam=seam, operation=operation)
+            pin = Pin((stage, stage, plan), current)
         else:
             pin = pin_since(phase, known, self.context, seam=seam, operation=operation)
         self.pins[place] = pin

@@ -60,6 +60,8 @@ class SeamState:
     """One bound seam at run time.
 
     Attributes:
+        version: Digest of what both sides and the comparison are made of.
+        digest: Of the decision that is current.
         possible: Every stage at which some call may be answered now.
         is_checked: True if the present plan checks what the answering side owes to forget, where it would else be direct.
         is_by_operation: True if the present plan decides for each operation by itself.
@@ -76,16 +78,18 @@ class SeamState:
     guard: HardFail
     lane: Lane
     async_lanes: LanesByLoop
+    version: str = ""
+    digest: str = ""
     possible: frozenset[Stage] = frozenset()
     is_checked: bool = False
     is_by_operation: bool = False
     clock_ns: Callable[[], int] = time.perf_counter_ns
     older_plans: list[weakref.ref[Any]] = field(default_factory=list)
 
-    def cell(self, operation: str, stage: Stage) -> Cell:
-        """Return the counts of *operation* at *stage*."""
+    def cell(self, operation: str, stage: Stage, plan: str) -> Cell:
+        """Return the counts of *operation* at *stage* under the decision with the digest *plan*."""
         seam = self.binding.seam
-        return self.ledger.cell(Place(seam.phase.name, seam.name, operation, stage.value))
+        return self.ledger.cell(Place(seam.phase.name, seam.name, operation, stage.value, plan, self.version))
 
     @property
     def sole_authority(self) -> Side | None:

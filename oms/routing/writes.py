@@ -20,21 +20,26 @@ from oms.routing.reads import snapshot_call
 from oms.routing.snapshot import is_frozen, opened, raised, size_of, snapshot
 from oms.routing.state import SeamState, key_getter
 from oms.routing.steps import Cut, within
+from oms.routing.tally import Cell
 
 Call = Callable[..., Any]
 _clock = time.perf_counter_ns
 
 
-def write_at(state: SeamState, operation: Operation, stage: Stage, *, first: Side, second: Side | None) -> Call:
-    """Return the callable that does the write *operation*: *first* answers, *second* (if any) follows."""
-    write = Write(state, operation, stage, first, second)
+def write_at(
+    state: SeamState, operation: Operation, stage: Stage, plan: str, *, first: Side, second: Side | None
+) -> Call:
+    """Return the callable that does the write *operation*, counted under *plan*: *first* answers, *second* (if any) follows."""
+    write = Write(state, operation, stage, state.cell(operation.name, stage, plan), first, second)
     return write.acall if operation.is_async else write.call
 
 
 class Write:
     """One write operation at one stage."""
 
-    def __init__(self, state: SeamState, operation: Operation, stage: Stage, first: Side, second: Side | None) -> None:
+    def __init__(
+        self, state: SeamState, operation: Operation, stage: Stage, cell: Cell, first: Side, second: Side | None
+    ) -> None:
         self._state = state
         self._operation = operation
         self._stage = stage
@@ -42,7 +47,7 @@ class Write:
         self._second = second
         self._answering = state.binding.method(first, operation.name)
         self._following = state.binding.method(first.other, operation.name)
-        self._cell = state.cell(operation.name, stage)
+        self._cell = cell
         self._key_of = key_getter(operation)
         self._facts = [
             parameter.name
