@@ -9,25 +9,28 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from starlette.requests import Request
+from starlette.requests import Request as Asked
 from starlette.responses import Response
 from starlette.routing import Route
 
 from oms.app.http import JsonResponse
 from oms.app.rehearsal.instances import DOCUMENTS, document_id
+from oms.app.rehearsal.request import Request, request
 from oms.routing import Runtime
 from oms.seams.cache import AsyncCache
 
-BURST_PATH = "/_rehearsal/burst/{first:int}"
-BURST_READS = 100
-"""Reads in one burst."""
-
+_PATH = "/_rehearsal/burst"
 _TOGETHER = 4
+
+
+def burst(first: int, reads: int) -> Request:
+    """Return the request for *reads* reads in one process, for the targeting keys from number *first* on."""
+    return request("burst", "POST", f"{_PATH}/{first}/{reads}")
 
 
 @dataclass(frozen=True, slots=True)
 class Bursts:
-    """``POST /_rehearsal/burst/N``: read ``BURST_READS`` documents, a few at once, for the targeting keys from number N on.
+    """Answers :func:`burst`: reads documents, a few at once.
 
     Attributes:
         documents: What is read.
@@ -38,15 +41,16 @@ class Bursts:
 
     def route(self) -> Route:
         """Return the route."""
-        return Route(BURST_PATH, self.burst, methods=["POST"])
+        return Route(f"{_PATH}/{{first:int}}/{{reads:int}}", self.burst, methods=["POST"])
 
-    async def burst(self, request: Request) -> Response:
-        """Answer once all are read. A read that raises is a fault of the whole burst: the caller's error, status 500."""
-        first: int = request.path_params["first"]
-        await asyncio.gather(*(self._read(first + n, first + BURST_READS) for n in range(_TOGETHER)))
-        return JsonResponse({"reads": BURST_READS})
+    async def burst(self, asked: Asked) -> Response:
+        """Answer once all are read. A read that raises is the caller's error: the whole burst fails."""
+        first, reads = asked.path_params["first"], asked.path_params["reads"]
+        shares = (range(first + n, first + reads, _TOGETHER) for n in range(_TOGETHER))
+        await asyncio.gather(*map(self._read, shares))
+        return JsonResponse({"reads": reads})
 
-    async def _read(self, number: int, end: int) -> None:
-        for each in range(number, end, _TOGETHER):
-            async with self.runtime.scope(targeting_key=f"burst-{each}"):
-                await self.documents.aget(f"document:{document_id(each % DOCUMENTS)}")
+    async def _read(self, numbers: range) -> None:
+        for number in numbers:
+            async with self.runtime.scope(targeting_key=f"burst-{number}"):
+                await self.documents.aget(f"document:{document_id(number % DOCUMENTS)}")
