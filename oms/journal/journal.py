@@ -61,6 +61,7 @@ class Journal:
         """Begin anew, with nothing of the parent's."""
         self._lock = threading.Lock()
         self._stopping = threading.Event()
+        self._wake = threading.Event()
         self._pending = Pending(self._settings.limits)
         self._thread: threading.Thread | None = None
         self._store: Store | None = None
@@ -98,10 +99,15 @@ class Journal:
             self._take_locked()
             return self._write_locked()
 
+    def wake(self) -> None:
+        """Have the thread drain and write at once: something came that must not wait for the next flush. Never waits."""
+        self._wake.set()
+
     def stop(self, limit_s: float) -> bool:
         """Write what is left, record the clean end and stop the thread, within *limit_s* seconds. Return whether all of it was written."""
         self._deadline = time.monotonic() + limit_s
         self._stopping.set()
+        self._wake.set()
         thread, self._thread = self._thread, None
         if thread is not None:
             thread.join(limit_s)
@@ -122,8 +128,11 @@ class Journal:
 
     def _run(self) -> None:
         self.flush()
-        while not self._stopping.wait(self._flush_s):
-            self.flush()
+        while not self._stopping.is_set():
+            self._wake.wait(self._flush_s)
+            self._wake.clear()
+            if not self._stopping.is_set():
+                self.flush()
         self._finish()
 
     def _finish(self) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from oms.domain.divergence import Divergence
-from oms.domain.record import Batch, Latency, Place, Repair, Tally, Trip
+from oms.domain.record import Batch, Place, Repair, Tally, Trip
 from oms.journal.limits import JournalLimits
 from oms.journal.samples import Sample, add_buckets, keep
 
 CountKey = tuple[int, Place, str]
-"""Minute (Unix time / 60), place, and the tally's name or the latency's side."""
+"""Minute (Unix time / 60), place, and the tally's name, the latency's side, or nothing for units."""
 
 GroupKey = tuple[str, str, str]
 """Fingerprint, id of the known-divergence rule or empty, stage."""
@@ -61,6 +62,7 @@ class Pending:
         self._limits = limits
         self.counts: dict[CountKey, int] = {}
         self.latencies: dict[CountKey, dict[int, int]] = {}
+        self.units: dict[CountKey, dict[int, int]] = {}
         self.groups: dict[GroupKey, Group] = {}
         self.repairs: dict[int, Repair] = {}
         self.trips: list[Trip] = []
@@ -68,18 +70,22 @@ class Pending:
         self.lost = 0
 
     def __bool__(self) -> bool:
-        return bool(self.counts or self.latencies or self.groups or self.repairs or self.trips or self.losses)
+        return any(self._parts())
 
     def clear(self) -> None:
         """Forget what was written; the count of what was lost stays."""
-        for part in (self.counts, self.latencies, self.groups, self.repairs, self.trips, self.losses):
+        for part in self._parts():
             part.clear()
+
+    def _parts(self) -> tuple[dict[Any, Any] | list[Trip], ...]:
+        return (self.counts, self.latencies, self.units, self.groups, self.repairs, self.trips, self.losses)
 
     def drop(self, now: float, reason: str) -> None:
         """Give up what waits and count it as lost."""
         divergences = sum(sum(group.counts.values()) for group in self.groups.values())
         latencies = sum(sum(buckets.values()) for buckets in self.latencies.values())
-        count = sum(self.counts.values()) + latencies + divergences + len(self.repairs) + len(self.trips)
+        units = sum(map(_many, self.units.values()))
+        count = sum(self.counts.values()) + latencies + units + divergences + len(self.repairs) + len(self.trips)
         self.clear()
         self.lose(count, now, reason)
 
@@ -89,7 +95,9 @@ class Pending:
         for tally in batch.tallies:
             self._add_tally(minute, tally, now)
         for latency in batch.latencies:
-            self._add_latency(minute, latency, now)
+            self._add_buckets(self.latencies, (minute, latency.place, latency.side), latency.buckets, now)
+        for units in batch.units:
+            self._add_buckets(self.units, (minute, units.place, ""), units.buckets, now)
         for divergence in batch.divergences:
             self._add_divergence(divergence, now)
         for repair in batch.repairs:
@@ -120,12 +128,14 @@ class Pending:
         else:
             self.lose(tally.count, now, _TOO_MANY_COUNTERS)
 
-    def _add_latency(self, minute: int, latency: Latency, now: float) -> None:
-        key = self._key(self.latencies, minute, latency.place, latency.side)
+    def _add_buckets(
+        self, part: dict[CountKey, dict[int, int]], wanted: CountKey, buckets: Mapping[int, int], now: float
+    ) -> None:
+        key = self._key(part, *wanted)
         if key is not None:
-            add_buckets(self.latencies.setdefault(key, {}), latency.buckets)
+            add_buckets(part.setdefault(key, {}), buckets)
         else:
-            self.lose(sum(latency.buckets.values()), now, _TOO_MANY_COUNTERS)
+            self.lose(_many(buckets), now, _TOO_MANY_COUNTERS)
 
     def _key(self, part: Mapping[CountKey, object], minute: int, place: Place, name: str) -> CountKey | None:
         """Return the key to count under: of the minute, of the hour once there is no room for minutes, None without room for a new one."""
@@ -137,7 +147,7 @@ class Pending:
         return hour if hour in part or self._has_room() else None
 
     def _has_room(self) -> bool:
-        return len(self.counts) + len(self.latencies) < self._limits.pending_counts
+        return len(self.counts) + len(self.latencies) + len(self.units) < self._limits.pending_counts
 
     def _fold(self) -> None:
         counts = dict(self.counts)
@@ -145,10 +155,11 @@ class Pending:
         for (minute, place, name), count in counts.items():
             key = (minute - minute % _PER_HOUR, place, name)
             self.counts[key] = self.counts.get(key, 0) + count
-        latencies = dict(self.latencies)
-        self.latencies.clear()
-        for (minute, place, side), buckets in latencies.items():
-            add_buckets(self.latencies.setdefault((minute - minute % _PER_HOUR, place, side), {}), buckets)
+        for part in (self.latencies, self.units):
+            histograms = dict(part)
+            part.clear()
+            for (minute, place, side), buckets in histograms.items():
+                add_buckets(part.setdefault((minute - minute % _PER_HOUR, place, side), {}), buckets)
 
     def _add_divergence(self, divergence: Divergence, now: float) -> None:
         key = (divergence.fingerprint, divergence.known or "", divergence.stage)
@@ -185,6 +196,11 @@ class Pending:
             self.trips.append(trip)
         else:
             self.lose(1, now, "more trips than fit in memory")
+
+
+def _many(buckets: Mapping[int, int]) -> int:
+    """Return how many there are; what was taken out of a bucket stands in another one."""
+    return max(0, sum(buckets.values()))
 
 
 _TOO_MANY_COUNTERS = "more counters than fit in memory"

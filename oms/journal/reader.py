@@ -11,10 +11,11 @@ from types import TracebackType
 from typing import Any
 
 from oms.domain.errors import CouldNot
-from oms.domain.record import Flip, Latency, Place, Repair, Tally, Trip
+from oms.domain.record import Flip, Latency, Place, Repair, Slice, Tally, Trip
 from oms.journal.identity import Identity
 from oms.journal.samples import Sample, add_buckets, load_buckets, load_samples
 from oms.journal.schema import check_is_ours
+from oms.journal.slices import read_slices
 
 _BUSY_S = 1.0
 
@@ -131,23 +132,37 @@ class JournalReader:
         self._connection.close()
 
     def tallies(self, window: Window = ALWAYS) -> list[Tally]:
-        """Return the sum per place and name."""
+        """Return the sum per place and name, over all plans and versions: what was seen, not what is evidence."""
         rows = self._rows(
-            "SELECT phase, seam, operation, stage, name, total FROM"
+            "SELECT phase, seam, operation, stage, name, sum(total) FROM"
             " (SELECT place, name, sum(count) AS total FROM tally WHERE minute BETWEEN ? AND ? GROUP BY place, name)"
-            " JOIN place ON place.id = place ORDER BY 1, 2, 3, 4, 5",
+            " JOIN place ON place.id = place GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5",
             window.minutes,
         )
         return [Tally(Place(*row[:4]), row[4], row[5]) for row in rows]
 
     def latencies(self, window: Window = ALWAYS) -> list[Latency]:
-        """Return one histogram per place and side."""
+        """Return one histogram per place and side, over all plans and versions."""
         rows = self._rows("SELECT place, side, buckets FROM latency WHERE minute BETWEEN ? AND ?", window.minutes)
-        sums: dict[tuple[int, str], dict[int, int]] = {}
-        for place, side, buckets in rows:
-            add_buckets(sums.setdefault((place, side), {}), load_buckets(buckets))
         places = {row[0]: Place(*row[1:]) for row in self._rows("SELECT id, phase, seam, operation, stage FROM place")}
-        return [Latency(places[place], side, buckets) for (place, side), buckets in sorted(sums.items())]
+        sums: dict[tuple[Place, str], dict[int, int]] = {}
+        for place, side, buckets in rows:
+            add_buckets(sums.setdefault((places[place], side), {}), load_buckets(buckets))
+        return [Latency(place, side, buckets) for (place, side), buckets in sorted(sums.items(), key=_by_place)]
+
+    def slices(
+        self, phase: str | None = None, *, since_s: float = 0.0, plan: str | None = None, by_minute: bool = True
+    ) -> list[Slice]:
+        """Return what was counted since *since_s* (Unix time in seconds, rounded down to its minute), by place, the oldest minute first.
+
+        Args:
+            phase: Of this phase only.
+            plan: Under this plan only.
+            by_minute: One slice for each minute (hour, of what is old) with what guards are fed with: calls, what comparisons came to,
+                who raised, units, noise; no durations. Else one slice a place with all counts and durations.
+        """
+        with self._reading():
+            return read_slices(self._connection, phase, since_s=since_s, plan=plan, by_minute=by_minute)
 
     def span(self) -> tuple[float, float] | None:
         """Return the first and the last minute with counts as Unix times in seconds, None without any."""
@@ -233,6 +248,11 @@ class JournalReader:
             yield
         except sqlite3.Error as error:
             raise CouldNot(f"{self.path}: found {error}, wanted a journal that can be read") from error
+
+
+def _by_place(entry: tuple[tuple[Place, str], object]) -> tuple[str, ...]:
+    (place, side), _ = entry
+    return place.phase, place.seam, place.operation, place.stage, side
 
 
 def _open(path: Path) -> sqlite3.Connection:

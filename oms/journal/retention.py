@@ -6,9 +6,10 @@ import sqlite3
 
 from oms.journal.limits import JournalLimits
 
-_PER_MINUTE = ("tally", "latency", "divergence_count")
+_PER_MINUTE = ("tally", "latency", "unit", "divergence_count")
 _FREED_PAGES = 2_000
 _TOO_MANY_ROUNDS = 40
+_MANY_PLACES = 2_000
 
 _FOLD = (
     """INSERT INTO tally SELECT minute / 60 * 60, place, name, sum(count) FROM tally WHERE minute < :cut AND minute % 60
@@ -17,6 +18,9 @@ _FOLD = (
     """INSERT INTO latency SELECT minute / 60 * 60, place, side, sum_buckets(buckets) FROM latency WHERE minute < :cut AND minute % 60
         GROUP BY 1, 2, 3 ON CONFLICT DO UPDATE SET buckets = add_buckets(buckets, excluded.buckets)""",
     "DELETE FROM latency WHERE minute < :cut AND minute % 60",
+    """INSERT INTO unit SELECT minute / 60 * 60, place, sum_buckets(buckets) FROM unit WHERE minute < :cut AND minute % 60
+        GROUP BY 1, 2 ON CONFLICT DO UPDATE SET buckets = add_buckets(buckets, excluded.buckets)""",
+    "DELETE FROM unit WHERE minute < :cut AND minute % 60",
     """INSERT INTO divergence_count SELECT minute / 60 * 60, divergence, sum(count) FROM divergence_count WHERE minute < :cut AND minute % 60
         GROUP BY 1, 2 ON CONFLICT DO UPDATE SET count = count + excluded.count""",
     "DELETE FROM divergence_count WHERE minute < :cut AND minute % 60",
@@ -25,6 +29,7 @@ _FOLD = (
 _AGE = (
     "DELETE FROM tally WHERE minute < :minute",
     "DELETE FROM latency WHERE minute < :minute",
+    "DELETE FROM unit WHERE minute < :minute",
     "DELETE FROM divergence_count WHERE minute < :minute",
     "DELETE FROM divergence WHERE last_seen < :at",
     "DELETE FROM repair WHERE closed_at < :at OR process IN (SELECT id FROM process WHERE ended_at < :at)",
@@ -33,6 +38,11 @@ _AGE = (
     "DELETE FROM loss WHERE until < :at",
     "DELETE FROM process WHERE ended_at < :at",
 )
+
+
+_UNUSED_PLACES = """DELETE FROM place WHERE id NOT IN (SELECT place FROM tally UNION SELECT place FROM latency UNION SELECT place FROM unit
+    UNION SELECT place FROM divergence)"""
+"""Each flip and each release has places of its own, so they would grow for ever."""
 
 
 def prune(connection: sqlite3.Connection, limits: JournalLimits, now: float) -> None:
@@ -45,6 +55,7 @@ def prune(connection: sqlite3.Connection, limits: JournalLimits, now: float) -> 
         _delete_by_age(connection, limits, now)
         _fold(connection, int((now - limits.fold_after_s) // 60))
         _delete_by_size(connection, limits)
+        _delete_unused_places(connection)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
@@ -70,6 +81,12 @@ def _delete_by_age(connection: sqlite3.Connection, limits: JournalLimits, now: f
 def _fold(connection: sqlite3.Connection, cut: int) -> None:
     for statement in _FOLD:
         connection.execute(statement, {"cut": cut})
+
+
+def _delete_unused_places(connection: sqlite3.Connection) -> None:
+    # Finding them reads all counts, so not while they are few.
+    if connection.execute("SELECT count(*) FROM place").fetchone()[0] > _MANY_PLACES:
+        connection.execute(_UNUSED_PLACES)
 
 
 def _delete_by_size(connection: sqlite3.Connection, limits: JournalLimits) -> None:

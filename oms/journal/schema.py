@@ -18,7 +18,7 @@ from pathlib import Path
 from oms.domain.errors import CouldNot
 from oms.journal.samples import add_buckets, dump_buckets, keep, load_buckets
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the tables below, kept in ``user_version``."""
 
 APPLICATION = 0x6F6D736A
@@ -27,11 +27,12 @@ APPLICATION = 0x6F6D736A
 _TABLES = """
 CREATE TABLE place (
     id INTEGER PRIMARY KEY, phase TEXT NOT NULL, seam TEXT NOT NULL, operation TEXT NOT NULL, stage TEXT NOT NULL,
-    UNIQUE (phase, seam, operation, stage));
+    plan TEXT NOT NULL DEFAULT '', version TEXT NOT NULL DEFAULT '', UNIQUE (phase, seam, operation, stage, plan, version));
 CREATE TABLE tally (
     minute INTEGER, place INTEGER, name TEXT, count INTEGER NOT NULL, PRIMARY KEY (minute, place, name)) WITHOUT ROWID;
 CREATE TABLE latency (
     minute INTEGER, place INTEGER, side TEXT, buckets TEXT NOT NULL, PRIMARY KEY (minute, place, side)) WITHOUT ROWID;
+CREATE TABLE unit (minute INTEGER, place INTEGER, buckets TEXT NOT NULL, PRIMARY KEY (minute, place)) WITHOUT ROWID;
 CREATE TABLE divergence (
     id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL, known TEXT NOT NULL, place INTEGER NOT NULL, kind TEXT NOT NULL, path TEXT NOT NULL,
     legacy_type TEXT NOT NULL, unified_type TEXT NOT NULL, first_seen REAL NOT NULL, last_seen REAL NOT NULL, samples TEXT NOT NULL,
@@ -54,6 +55,19 @@ CREATE TABLE loss (
     process INTEGER, since REAL, reason TEXT, until REAL NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (process, since, reason)) WITHOUT ROWID;
 CREATE TABLE pruned (id INTEGER PRIMARY KEY CHECK (id = 1), at REAL NOT NULL);
 """
+
+_FROM_1 = """
+CREATE TABLE place_2 (
+    id INTEGER PRIMARY KEY, phase TEXT NOT NULL, seam TEXT NOT NULL, operation TEXT NOT NULL, stage TEXT NOT NULL,
+    plan TEXT NOT NULL DEFAULT '', version TEXT NOT NULL DEFAULT '', UNIQUE (phase, seam, operation, stage, plan, version));
+INSERT INTO place_2 (id, phase, seam, operation, stage) SELECT id, phase, seam, operation, stage FROM place;
+DROP TABLE place;
+ALTER TABLE place_2 RENAME TO place;
+CREATE TABLE unit (minute INTEGER, place INTEGER, buckets TEXT NOT NULL, PRIMARY KEY (minute, place)) WITHOUT ROWID;
+"""
+
+_MIGRATIONS = {1: _FROM_1}
+"""What makes the next version's tables of each older one's. Rows of counts stay where they are: a large file takes no longer than a small one."""
 
 _WAL_LIMIT_BYTES = 4 * 1024 * 1024
 
@@ -155,8 +169,9 @@ def _make(path: Path) -> None:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    check_is_ours(connection, path)
+    check_is_ours(connection, path, oldest=min(_MIGRATIONS))
     connection.execute("PRAGMA journal_mode = WAL")
+    _migrate(connection)
     # NORMAL: a commit survives kill -9 of any process; the last ones may go when the machine itself loses power.
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
@@ -165,18 +180,41 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.create_aggregate("sum_buckets", 1, _SumBuckets)  # type: ignore[arg-type]  # typeshed wants its own class
 
 
-def check_is_ours(connection: sqlite3.Connection, path: Path) -> None:
-    """Refuse a file that this version must not touch.
+def _migrate(connection: sqlite3.Connection) -> None:
+    """Bring the tables up to this version: all of it or nothing. A process of the older version that has the file open goes on writing."""
+    while (version := _pragma(connection, "user_version")) < SCHEMA:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            # Whoever waited for the lock may find that another process was first.
+            if _pragma(connection, "user_version") == version:
+                for statement in filter(str.strip, _MIGRATIONS[version].split(";")):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {version + 1}")
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def check_is_ours(connection: sqlite3.Connection, path: Path, *, oldest: int = SCHEMA) -> None:
+    """Refuse a file that this version must not touch, and one that is older than *oldest*.
 
     Raises:
-        CouldNot: if it is another program's database or a newer journal.
+        CouldNot: if it is another program's database, a newer journal, or an older one than the caller can do with.
     """
-    version, application = (
-        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("user_version", "application_id")
-    )
+    version, application = _pragma(connection, "user_version"), _pragma(connection, "application_id")
     if application != APPLICATION:
         raise CouldNot(f"{path}: found another program's database, wanted a journal of oms; name another file")
-    if version != SCHEMA:
+    if 0 < version < oldest:
+        raise CouldNot(
+            f"{path}: found schema {version}, wanted {SCHEMA}; start the service once, which moves the file up as it is"
+        )
+    if not oldest <= version <= SCHEMA:
         raise CouldNot(
             f"{path}: found schema {version}, wanted {SCHEMA}; use the oms that wrote it, or move the file away"
         )

@@ -24,6 +24,8 @@ _TALLY = """INSERT INTO tally VALUES (?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET count = count + excluded.count"""
 _LATENCY = """INSERT INTO latency VALUES (?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET buckets = add_buckets(buckets, excluded.buckets)"""
+_UNIT = """INSERT INTO unit VALUES (?, ?, ?)
+    ON CONFLICT DO UPDATE SET buckets = add_buckets(buckets, excluded.buckets)"""
 _DIVERGENCE = """INSERT INTO divergence (fingerprint, known, place, kind, path, legacy_type, unified_type, first_seen, last_seen, samples)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET first_seen = min(first_seen, excluded.first_seen), last_seen = max(last_seen, excluded.last_seen),
@@ -35,6 +37,8 @@ _REPAIR = """INSERT INTO repair VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET closed_at = excluded.closed_at"""
 _LOSS = """INSERT INTO loss VALUES (?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET until = max(until, excluded.until), count = count + excluded.count"""
+_PLACE = """INSERT INTO place (phase, seam, operation, stage, plan, version) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET phase = phase RETURNING id"""
 _PROCESS = """INSERT INTO process (host, boot, pid, started, started_at, seen_at) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET seen_at = excluded.seen_at, ended_at = NULL, ending = NULL
     RETURNING id"""
@@ -71,6 +75,7 @@ class Store:
         self._identity = Identity.own()
         self._process: int | None = None
         self._places: dict[Place, int] = {}
+        self._pruned_at: float | None = None
 
     @property
     def is_current(self) -> bool:
@@ -101,6 +106,7 @@ class Store:
         connection.execute("BEGIN IMMEDIATE")
         try:
             process = self._write_process(now, ended=ended)
+            self._forget_places_after_pruning()
             self._write_counts(pending)
             for group in pending.groups.values():
                 self._write_group(group)
@@ -171,6 +177,13 @@ class Store:
                 for (minute, place, side), buckets in pending.latencies.items()
             ],
         )
+        self._connection.executemany(
+            _UNIT,
+            [
+                (minute, self._place(place), dump_buckets(buckets))
+                for (minute, place, _), buckets in pending.units.items()
+            ],
+        )
 
     def _write_group(self, group: Group) -> None:
         it, limits = group.example, self._settings.limits
@@ -197,16 +210,19 @@ class Store:
             return "(one key)"
         return hmac.new(self._settings.hash_key, key.encode(errors="replace"), hashlib.sha256).hexdigest()[:16]
 
+    def _forget_places_after_pruning(self) -> None:
+        """Another process may have pruned a place that this one knows the number of."""
+        row = self._connection.execute("SELECT at FROM pruned").fetchone()
+        pruned_at = None if row is None else row[0]
+        if pruned_at != self._pruned_at:
+            self._places.clear()
+            self._pruned_at = pruned_at
+
     def _place(self, place: Place) -> int:
         known = self._places.get(place)
         if known is None:
-            row = (place.phase, place.seam, place.operation, place.stage)
-            self._connection.execute(
-                "INSERT INTO place (phase, seam, operation, stage) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", row
-            )
-            known = self._places[place] = self._connection.execute(
-                "SELECT id FROM place WHERE phase = ? AND seam = ? AND operation = ? AND stage = ?", row
-            ).fetchone()[0]
+            row = (place.phase, place.seam, place.operation, place.stage, place.plan, place.version)
+            known = self._places[place] = self._connection.execute(_PLACE, row).fetchall()[0][0]
         return known
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation
 
@@ -29,10 +31,14 @@ def observe(meter_provider: MeterProvider, totals: Callable[[], list[Tally]]) ->
 
 def _callback(totals: Callable[[], list[Tally]], select: Select) -> Callable[[CallbackOptions], Iterable[Observation]]:
     def collect(options: CallbackOptions) -> Iterator[Observation]:
+        # Plans and versions come and go, so they are no attributes: a time series goes on over flips and releases.
+        sums: Counter[tuple[Place, str]] = Counter()
         for tally in totals():
-            attributes = select(tally.name)
+            sums[replace(tally.place, plan="", version=""), tally.name] += tally.count
+        for (place, name), count in sums.items():
+            attributes = select(name)
             if attributes is not None:
-                yield Observation(tally.count, {**_where(tally.place), **attributes})
+                yield Observation(count, {**_where(place), **attributes})
 
     return collect
 
@@ -60,12 +66,10 @@ def _reason(name: str) -> Mapping[str, str] | None:
 
 
 def _event(name: str) -> Mapping[str, str] | None:
-    is_event = (
-        name not in _DISPOSITIONS and name not in _OUTCOMES and name != "calls" and not name.startswith(_UNCOMPARABLE)
-    )
-    return {"event": name} if is_event else None
+    return {"event": name} if name in _EVENTS else None
 
 
+_EVENTS = frozenset({"rescued", "unscoped", "delayed", "beside_failed", "beside_cut", "empty"})
 _DISPOSITIONS = frozenset(disposition.value for disposition in Disposition)
 _OUTCOMES = frozenset(outcome.value for outcome in Outcome)
 

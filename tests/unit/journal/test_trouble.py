@@ -261,7 +261,7 @@ def test_newer_journal_is_left_alone(journal, path, feed):
     other.flush()
 
     assert other.problem is not None
-    assert "found schema 99, wanted 1" in other.problem
+    assert "found schema 99, wanted 2" in other.problem
     with pytest.raises(CouldNot, match="found schema 99"):
         JournalReader(path)
 
