@@ -28,6 +28,8 @@ class AuditOutcome(StrEnum):
     DONE = "done"
     REFUSED = "refused"
     NOTHING = "nothing to do"
+    ORDER = "order"
+    """A pause, a resume, a freeze, an unfreeze, or a trip with nothing to take back; the note says which."""
 
 
 @dataclass(frozen=True, slots=True)

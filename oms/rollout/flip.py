@@ -56,12 +56,14 @@ def _move_locked(board: Switchboard, phase: Phase, wish: Wish, mandate: Mandate,
         return leave_as_it_is(board, mandate, phase.name, state_text(state), state.digest)
     overridden = _weigh(board, phase, state, new, force=mandate.force)
     board.audit.check()
+    mandate.fence()
     return carry_out(board, mandate, phase.name, state_text(state), new, based_on=seen, warnings=overridden)
 
 
 def _weigh(board: Switchboard, phase: Phase, state: FlagState, new: Split, *, force: bool) -> tuple[str, ...]:
     """Return the objections that force overrides, or refuse because of them."""
     found = [missed_by_legacy(board, phase)] if leaves_complete(state, new) else []
+    found += _standstill(board, phase, state, new)
     found += _objections(board, phase, state, new)
     if goes_live(state, new) and not phase.rescuable:
         found += board.unaccepted(phase.name)
@@ -70,6 +72,15 @@ def _weigh(board: Switchboard, phase: Phase, state: FlagState, new: Split, *, fo
             f"phase {phase.name!r}: {state_text(state)} -> {new}: {'; '.join(found)}; wait, mend it, or --force"
         )
     return tuple(f"forced although {objection}" for objection in found)
+
+
+def _standstill(board: Switchboard, phase: Phase, state: FlagState, new: Split) -> list[str]:
+    if goes_back(state, new):
+        return []
+    try:
+        return list(board.standstill(phase.name))
+    except CouldNot as error:
+        return [f"whether it is tripped or frozen is not known ({error})"]
 
 
 def _settle(board: Switchboard, phase: Phase, wish: Wish, mandate: Mandate, limit_s: float) -> None:

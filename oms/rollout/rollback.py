@@ -74,6 +74,7 @@ def _lock_if_possible(board: Switchboard) -> Iterator[tuple[str, ...]]:
 def _take_back(board: Switchboard, phase: Phase, mandate: Mandate, to: Stage | None, warnings: tuple[str, ...]) -> Move:
     now = present(board, phase)
     goal = goal_of(now, phase, to)
+    mandate.fence()
     if now.stands_at(goal):
         return leave_as_it_is(board, mandate, phase.name, now.text, now.digest, warnings=warnings)
     warnings = (*warnings, *_told_of_the_file(now), *_weigh_complete(board, phase, now, goal, mandate))

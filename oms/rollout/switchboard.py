@@ -69,6 +69,14 @@ def _keep_nowhere(flip: Flip) -> None:
     """Leave a flip to the audit alone."""
 
 
+def _nothing_latched(phase: str) -> Sequence[str]:
+    return ()
+
+
+def _unfenced() -> None:
+    """Let whoever asks go on: people are not fenced."""
+
+
 def _age_unknown(phase: str) -> float | None:
     return None
 
@@ -90,6 +98,7 @@ class Switchboard:
         lock: The file that one flip at a time locks.
         record: Told of each flip once it stands, besides the audit; may raise ``CouldNot`` or ``OSError``.
         unaccepted: What speaks against live for a phase that legacy can't rescue, one sentence each.
+        standstill: Why a phase must not move towards unified for now, one sentence each: tripped, paused, frozen. May raise ``CouldNot``.
         changed_at: When the flag of a phase was last replaced, Unix time in seconds, None if that is not known.
         clock: Unix time in seconds.
     """
@@ -102,14 +111,20 @@ class Switchboard:
     lock: Path
     record: Callable[[Flip], None] = field(default=_keep_nowhere)
     unaccepted: Callable[[str], Sequence[str]] = field(default=_all_accepted)
+    standstill: Callable[[str], Sequence[str]] = field(default=_nothing_latched)
     changed_at: Callable[[str], float | None] = field(default=_age_unknown)
     clock: Callable[[], float] = field(default=time.time)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mandate:
-    """Who moves a phase, why, and whether over the objections that can be overridden."""
+    """Who moves a phase, why, and whether over the objections that can be overridden.
+
+    Attributes:
+        fence: Called under the lock, right before the flag is written; raises ``FlipRefused`` if the mandate has ended meanwhile.
+    """
 
     who: str
     why: str
     force: bool = False
+    fence: Callable[[], None] = field(default=_unfenced)

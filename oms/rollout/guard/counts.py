@@ -1,0 +1,44 @@
+"""What the controller reads of the journal, as a port: rollout judges counts without knowing how they are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from oms.domain.record import Slice, Trip
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Counts that did not reach the journal. *until* is Unix time in seconds, *lost* how many, *reason* why."""
+
+    pid: int
+    until: float
+    lost: int
+    reason: str
+
+
+class Counts(Protocol):
+    """What was counted. Every method may raise ``CouldNot``."""
+
+    def slices(self, phase: str, *, since_s: float = 0.0) -> Sequence[Slice]:
+        """Return what was counted for *phase* since *since_s*, a slice for each place and minute; older ones may be folded into hours."""
+        ...
+
+    def trips(self, since_s: float) -> Sequence[Trip]:
+        """Return what guards inside processes took back by themselves since *since_s*."""
+        ...
+
+    def losses(self, since_s: float) -> Sequence[Loss]:
+        """Return what was lost since *since_s*."""
+        ...
+
+    def heard(self) -> Mapping[int, float]:
+        """Return when each process wrote to the journal last, by pid, Unix time in seconds. An idle one writes every five seconds."""
+        ...
+
+
+OpenCounts = Callable[[], AbstractContextManager[Counts]]
+"""Opens the counts for one look."""

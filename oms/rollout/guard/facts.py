@@ -1,0 +1,181 @@
+"""Everything that is known of one phase at one moment, gathered in one look that changes nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from oms.domain.errors import CouldNot
+from oms.domain.phase import Phase
+from oms.domain.record import Trip
+from oms.domain.stage import Stage
+from oms.domain.standing import ProcessStanding
+from oms.rollout.acknowledgement import follows
+from oms.rollout.audit import AuditTrail
+from oms.rollout.guard.counts import Loss, OpenCounts
+from oms.rollout.guard.latches import Latched, Latches, PhaseLatch
+from oms.rollout.guard.policy_file import Policy, Standing
+from oms.rollout.guard.steps import MINUTE_S, Step, steps_of
+from oms.rollout.guard.tracks import Tracks, tracks_of
+from oms.rollout.present import Present, present
+from oms.rollout.switchboard import Switchboard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Where facts come from.
+
+    Attributes:
+        board: Flags, processes, audit, and the clock.
+        counts: The journal.
+        policy: Returns the policy as it stands now.
+        latches: What is latched.
+        operations: Every operation of a phase, ``types.get``, whether it was seen or not.
+    """
+
+    board: Switchboard
+    counts: OpenCounts
+    policy: Callable[[], Policy]
+    latches: Latches
+    operations: Callable[[str], Sequence[str]] = field(default=lambda phase: ())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """One phase at one moment.
+
+    Attributes:
+        now_s: That moment, Unix time in seconds.
+        steps: Every step, the present one last.
+        since_s: Counts before it are not looked at.
+        trips: Of guards inside processes, in the present step.
+        losses: Of counts, in the present step.
+        heard: When each process wrote to the journal last, by pid.
+        live: The live processes that follow the phase.
+        operations: Those it declares.
+        problems: What could not be read.
+    """
+
+    phase: Phase
+    now_s: float
+    now: Present
+    steps: tuple[Step, ...]
+    standing: Standing
+    latched: Latched
+    since_s: float = 0.0
+    tracks: Tracks = field(default_factory=lambda: Tracks(()))
+    trips: tuple[Trip, ...] = ()
+    losses: tuple[Loss, ...] = ()
+    heard: Mapping[int, float] = field(default_factory=dict)
+    live: tuple[ProcessStanding, ...] = ()
+    operations: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def step(self) -> Step:
+        """The present step."""
+        return self.steps[-1]
+
+    @property
+    def latch(self) -> PhaseLatch:
+        """What is latched for the phase."""
+        return self.latched.of(self.phase.name)
+
+
+def gather(sources: Sources, phase: Phase) -> Facts:
+    """Look at everything once. What cannot be read is a problem that holds the phase, never an error."""
+    board = sources.board
+    problems: list[str] = []
+    now_s, now = board.clock(), present(board, phase)
+    latched = _latched(sources, problems)
+    live = _live(board, phase, problems)
+    steps = steps_of(_trail(board, problems), phase, present=_present_step(board, phase, now, now_s))
+    since_s = _since(latched.of(phase.name), steps)
+    facts = Facts(
+        phase=phase,
+        now_s=now_s,
+        now=now,
+        steps=steps,
+        standing=sources.policy().of(phase.name, today=dt.datetime.fromtimestamp(now_s, dt.UTC).date()),
+        latched=latched,
+        since_s=since_s,
+        live=live,
+        operations=tuple(sources.operations(phase.name)),
+    )
+    return _counted(sources, facts, problems)
+
+
+def _counted(sources: Sources, facts: Facts, problems: list[str]) -> Facts:
+    name, began_s = facts.phase.name, facts.step.began_s
+    trips: list[Trip] = []
+    try:
+        with sources.counts() as counts:
+            facts = replace(
+                facts,
+                # Legacy's own durations before a resume still tell what slow is, so all of it is asked for.
+                tracks=tracks_of(counts.slices(name), facts.steps, since_s=facts.since_s),
+                losses=tuple(one for one in counts.losses(began_s) if one.lost),
+                heard=counts.heard(),
+            )
+            trips += [one for one in counts.trips(max(began_s, facts.latch.since_s)) if one.phase == name]
+    except (CouldNot, OSError) as error:
+        problems.append(str(error))
+    trips += _standing_trips(facts)
+    above = tuple(one for one in trips if _is_above(facts.now, one.to_stage))
+    return replace(facts, trips=above, problems=tuple(problems))
+
+
+def _standing_trips(facts: Facts) -> list[Trip]:
+    """Return what processes say of themselves: that is there while the journal is not."""
+    found = []
+    for process in facts.live:
+        standing = process.phases.get(facts.phase.name)
+        if standing is not None and standing.tripped and standing.digest == facts.now.digest:
+            served, reason = facts.now.most_advanced.value, f"pid {process.pid} serves {standing.tripped} over the flag"
+            found.append(Trip(facts.phase.name, "", "", "hard_fail", served, standing.tripped, reason, facts.now_s))
+    return found
+
+
+def _is_above(now: Present, stage: str) -> bool:
+    return now.most_advanced.rank > Stage(stage).rank
+
+
+def _since(latch: PhaseLatch, steps: Sequence[Step]) -> float:
+    """A resume begins anew, and so does somebody who forces a tripped phase on: else the old counts would take it back at once.
+
+    Counts are kept by the minute; the one in which that happened is left out.
+    """
+    since_s = latch.since_s
+    if latch.tripped is not None:
+        since_s = max([since_s, *(step.began_s for step in steps if step.forced and step.began_s > latch.tripped.at_s)])
+    return -(-since_s // MINUTE_S) * MINUTE_S
+
+
+def _present_step(board: Switchboard, phase: Phase, now: Present, now_s: float) -> Step:
+    changed_at = board.changed_at(phase.name) if now.origin == "file" else None
+    return Step(now.digest, now.state.split if now.state else None, now_s if changed_at is None else changed_at)
+
+
+def _latched(sources: Sources, problems: list[str]) -> Latched:
+    try:
+        return sources.latches.read()
+    except CouldNot as error:
+        problems.append(str(error))
+        return Latched()
+
+
+def _trail(board: Switchboard, problems: list[str]) -> AuditTrail:
+    try:
+        return board.audit.read()
+    except CouldNot as error:
+        problems.append(str(error))
+        return AuditTrail((), ())
+
+
+def _live(board: Switchboard, phase: Phase, problems: list[str]) -> tuple[ProcessStanding, ...]:
+    try:
+        return tuple(process for process in board.processes() if follows(process, phase.name))
+    except (CouldNot, OSError) as error:
+        problems.append(f"process files: {error}")
+        return ()

@@ -1,0 +1,188 @@
+"""What must outlive the controller: trips, pauses, freezes, and the policy that a step began with. One small file, replaced in one step."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from oms.domain.errors import CouldNot
+from oms.rollout.lock import exclusive
+from oms.rollout.wording import clock_text
+
+_LOCK_WAIT_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tripped:
+    """A guard that tripped. It stands until somebody resumes the phase.
+
+    Attributes:
+        version: What was served when it tripped.
+        calls: Routed calls of the operation in that step.
+        at_s: When the controller saw it, Unix time in seconds.
+        before: Where the phase stood.
+        to: Where it had to go; the same if there was nothing to take back.
+        done: True once that was written; until then whoever leads goes on with it.
+        seconds: From the look that saw it until every process had acknowledged, None if not all did.
+    """
+
+    guard: str
+    operation: str
+    version: str
+    why: str
+    at_s: float
+    before: str
+    to: str
+    calls: int = 0
+    done: bool = False
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A pause or a freeze: who, why, since when, and until when (None: until it is taken back)."""
+
+    who: str
+    why: str
+    at_s: float
+    until_s: float | None = None
+
+    def holds_at(self, now_s: float) -> bool:
+        """Tell whether it is still in force."""
+        return self.until_s is None or now_s < self.until_s
+
+    @property
+    def text(self) -> str:
+        """``by ana since 03:12 until 09:00: why``."""
+        until = f" until {clock_text(self.until_s)}" if self.until_s is not None else ""
+        return f"by {self.who} since {clock_text(self.at_s)}{until}: {self.why}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepMark:
+    """A step as a controller first saw it: the flag's digest, the policy's, and since when the clock has run evenly."""
+
+    plan: str
+    policy: str
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseLatch:
+    """What is latched for one phase. Counts before *since_s* are no longer looked at."""
+
+    tripped: Tripped | None = None
+    paused: Order | None = None
+    frozen: Order | None = None
+    step: StepMark | None = None
+    since_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latched:
+    """Everything that is latched."""
+
+    phases: Mapping[str, PhaseLatch] = field(default_factory=dict)
+    frozen: Order | None = None
+
+    def of(self, phase: str) -> PhaseLatch:
+        """Return what is latched for *phase*."""
+        return self.phases.get(phase, PhaseLatch())
+
+    def standstill(self, phase: str, *, now_s: float) -> list[str]:
+        """Return why *phase* must not move towards unified, one sentence each."""
+        latch, found = self.of(phase), []
+        if latch.tripped is not None:
+            found.append(
+                f"it is tripped ({latch.tripped.guard} {latch.tripped.operation}".rstrip()
+                + f", {clock_text(latch.tripped.at_s)})"
+            )
+        if latch.paused is not None:
+            found.append(f"it is paused {latch.paused.text}")
+        for frozen, what in ((latch.frozen, "it is"), (self.frozen, "all phases are")):
+            if frozen is not None and frozen.holds_at(now_s):
+                found.append(f"{what} frozen {frozen.text}")
+        return found
+
+
+class Latches:
+    """The file of latches. Any process may read it; whoever changes it holds the lock beside it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> Latched:
+        """Return what is latched; nothing if there is no file.
+
+        Raises:
+            CouldNot: if there is a file and it cannot be read: then nobody knows what is latched.
+        """
+        try:
+            return _latched(json.loads(self.path.read_bytes()))
+        except FileNotFoundError:
+            return Latched()
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            found = error.strerror if isinstance(error, OSError) else "something else"
+            raise CouldNot(
+                f"{self.path}: found {found}, wanted the latches of oms guard; oms resume writes a new one"
+            ) from error
+
+    def change(self, phase: str, change: Callable[[PhaseLatch], PhaseLatch]) -> PhaseLatch:
+        """Replace what is latched for *phase* by what *change* makes of it, and return that.
+
+        Raises:
+            CouldNot: if the file cannot be read, locked or written; it is then as it was.
+        """
+
+        def all_phases(latched: Latched) -> Latched:
+            return replace(latched, phases={**latched.phases, phase: change(latched.of(phase))})
+
+        return self.change_all(all_phases).of(phase)
+
+    def change_all(self, change: Callable[[Latched], Latched], *, anew: bool = False) -> Latched:
+        """The same for all of it. *anew* begins with nothing where the file cannot be read."""
+        with exclusive(self.path.with_suffix(".lock"), limit_s=_LOCK_WAIT_S):
+            try:
+                before = self.read()
+            except CouldNot:
+                if not anew:
+                    raise
+                before = Latched()
+            after = change(before)
+            if after != before or anew:
+                self._write(after)
+        return after
+
+    def _write(self, latched: Latched) -> None:
+        made = self.path.with_name(f".{self.path.name}.{secrets.token_hex(6)}")
+        try:
+            with made.open("wb") as file:
+                file.write(json.dumps({"schema": 1, **asdict(latched)}, indent=1).encode())
+                file.flush()
+                os.fsync(file.fileno())
+            made.replace(self.path)
+        except OSError as error:
+            made.unlink(missing_ok=True)
+            raise CouldNot(f"{self.path}: {error.strerror or error}, wanted to keep what is latched") from error
+
+
+def _latched(raw: dict[str, Any]) -> Latched:
+    return Latched(
+        phases={name: _phase(found) for name, found in raw["phases"].items()},
+        frozen=Order(**raw["frozen"]) if raw["frozen"] else None,
+    )
+
+
+def _phase(raw: dict[str, Any]) -> PhaseLatch:
+    return PhaseLatch(
+        tripped=Tripped(**raw["tripped"]) if raw["tripped"] else None,
+        paused=Order(**raw["paused"]) if raw["paused"] else None,
+        frozen=Order(**raw["frozen"]) if raw["frozen"] else None,
+        step=StepMark(**raw["step"]) if raw["step"] else None,
+        since_s=float(raw["since_s"]),
+    )

@@ -1,0 +1,321 @@
+"""What the guards say: pure functions over tracks, each guard apart, so that one that fails stops no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from oms.domain.guardrails import PAIRED, RateAlarm, RatioGuard, Reading, Restart, ShareCheck, SlowLine, freeze
+from oms.domain.record import Trip
+from oms.domain.stage import Stage
+from oms.rollout.guard.policy import OnTrip, PhasePolicy, RatioPolicy, SlowPolicy
+from oms.rollout.guard.steps import Canary, Step
+from oms.rollout.guard.tracks import Part, Track, Tracks
+
+UNITS = "units"
+"""Tally of the units (a targeting key in ten minutes) that were seen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardVerdict:
+    """One guard over one operation.
+
+    Attributes:
+        guard: Its name in the policy.
+        operation: ``types.get``; empty for the phase as a whole.
+        version: Of the operation's sides and comparison.
+        reading: What it says, None if it could not.
+        on_trip: What it does when it trips.
+        problem: Why it could not say anything; that holds the phase.
+        calls: Routed calls of the operation in the present step.
+        to: Where a trip inside a process has put the phase there.
+    """
+
+    guard: str
+    operation: str = ""
+    version: str = ""
+    reading: Reading | None = None
+    on_trip: OnTrip
+    problem: str = ""
+    calls: int = 0
+    to: Stage | None = None
+
+    @property
+    def tripped(self) -> bool:
+        """True if it asks for its action."""
+        return self.reading is not None and self.reading.tripped
+
+    @property
+    def progress(self) -> float:
+        """How far the way to the trip line is gone, 0 to 1 and above."""
+        return 0.0 if self.reading is None else self.reading.progress
+
+    @property
+    def name(self) -> str:
+        """``errors types.get``, or ``budget``."""
+        return f"{self.guard} {self.operation}".rstrip()
+
+    @property
+    def why(self) -> str:
+        """One sentence with counts."""
+        return self.problem or (self.reading.why if self.reading else "nothing to say")
+
+    def as_json(self) -> dict[str, object]:
+        """Return what ``--json`` says of it."""
+        return {
+            "guard": self.guard,
+            "operation": self.operation,
+            "version": self.version,
+            "progress": round(self.progress, 4),
+            "tripped": self.tripped,
+            "on_trip": self.on_trip.value,
+            "why": self.why,
+            "problem": self.problem,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What the guards of one phase look at.
+
+    Attributes:
+        steps: Every step of the phase, the present one last.
+        trips: What guards inside processes have done since the present step began.
+        now_s: Unix time in seconds.
+    """
+
+    policy: PhasePolicy
+    tracks: Tracks
+    steps: Sequence[Step]
+    trips: Sequence[Trip] = ()
+    now_s: float = 0.0
+
+
+TrackGuard = Callable[[Ground, Track], GuardVerdict | None]
+PhaseGuard = Callable[[Ground], Iterable[GuardVerdict]]
+
+
+def verdicts(
+    ground: Ground,
+    *,
+    of_track: Mapping[str, TrackGuard] | None = None,
+    of_phase: Mapping[str, PhaseGuard] | None = None,
+) -> tuple[GuardVerdict, ...]:
+    """Return what every guard says, the nearest to its trip line first. A guard that raises says so, and holds the phase."""
+    found: list[GuardVerdict] = []
+    for name, whole in (OF_PHASE if of_phase is None else of_phase).items():
+        found += _apart(name, None, partial(whole, ground))
+    for name, one in (OF_TRACK if of_track is None else of_track).items():
+        for track in ground.tracks.tracks:
+            found += _apart(name, track, partial(_listed, one, ground, track))
+    return tuple(sorted(found, key=_worst_first))
+
+
+def _listed(guard: TrackGuard, ground: Ground, track: Track) -> list[GuardVerdict]:
+    verdict = guard(ground, track)
+    return [] if verdict is None else [verdict]
+
+
+def _worst_first(verdict: GuardVerdict) -> tuple[bool, bool, float, str]:
+    return not verdict.problem, not verdict.tripped, -verdict.progress, verdict.name
+
+
+def _apart(name: str, track: Track | None, say: Callable[[], Iterable[GuardVerdict]]) -> list[GuardVerdict]:
+    try:
+        return list(say())
+    except Exception as error:  # whatever a guard does, the others go on
+        problem = f"raised {type(error).__name__}: the phase holds"
+        operation, version = (track.operation, track.version) if track else ("", "")
+        return [GuardVerdict(guard=name, operation=operation, version=version, on_trip=OnTrip.HOLD, problem=problem)]
+
+
+# -- one operation
+
+
+def errors(ground: Ground, track: Track) -> GuardVerdict | None:
+    """Does unified fail more often? Pairs wherever both sides ran the call, else units by the share of a rampdown."""
+    return _ratio(ground, track, "errors", ground.policy.guards.errors, events=_error_events(track), what="errors")
+
+
+def slow(name: str, quantile: float) -> TrackGuard:
+    """Return the guard over units slower than legacy's *quantile* before the step."""
+
+    def guard(ground: Ground, track: Track) -> GuardVerdict | None:
+        policy: SlowPolicy = getattr(ground.policy.guards, name)
+        lines = _lines(track, quantile, policy.line_calls)
+        events = list(_slow_events(track, lines))
+        if not events:
+            return None
+        line = next((line for step in sorted(lines, reverse=True) if (line := lines[step]) is not None), None)
+        what = f"units slower than {line.line_ns / 1e6:.3g} ms" if line else "slow units"
+        return _ratio(ground, track, name, policy, events=events, what=what)
+
+    return guard
+
+
+def mismatch(ground: Ground, track: Track) -> GuardVerdict | None:
+    """Do the sides differ more often than the limit, wherever both run?"""
+    restart, policy = Restarts(ground.policy.restart), ground.policy.guards.mismatch
+    alarm = RateAlarm.begun(ground.policy.mismatch_rule)
+    compared = 0
+    for part in track.parts:
+        mismatched = part.count("mismatched")
+        clean = part.count("matched") + part.count("reasonable") - part.count("empty")
+        if restart.due(part):
+            alarm = alarm.restarted()
+        alarm = alarm.after(compared=max(0, clean) + mismatched, mismatched=mismatched)
+        compared += clean + mismatched
+    return _verdict(track, "mismatch", policy.on_trip, alarm.read()) if compared > 0 else None
+
+
+def share(ground: Ground, track: Track) -> GuardVerdict | None:
+    """Did the advanced stage get the share of units that the present step plans?"""
+    canary, last = ground.steps[-1].canary, len(ground.steps) - 1
+    if canary is None:
+        return None
+    seen = {stage.value: 0 for stage in (canary.advanced, canary.rest)}
+    for part in track.parts:
+        if part.step == last and part.stage in seen:
+            seen[part.stage] += part.count(UNITS)
+    units = sum(seen.values())
+    if not units:
+        return None
+    policy = ground.policy.guards.share
+    reading = ShareCheck(share=canary.share, alpha=policy.alpha).read(units=units, unified=seen[canary.advanced.value])
+    return _verdict(track, "share", policy.on_trip, reading)
+
+
+# -- the whole phase
+
+
+def hard_fail(ground: Ground) -> Iterator[GuardVerdict]:
+    """Has a guard inside a process taken the phase back there?"""
+    for trip in {(trip.seam, trip.operation, trip.guard): trip for trip in ground.trips}.values():
+        yield GuardVerdict(
+            guard=trip.guard,
+            operation=f"{trip.seam}.{trip.operation}".strip("."),
+            reading=Reading(
+                True, 1.0, f"a process went from {trip.from_stage} to {trip.to_stage} by itself: {trip.reason}"
+            ),
+            on_trip=ground.policy.guards.hard_fail.on_trip,
+            to=Stage(trip.to_stage),
+        )
+
+
+def budget(ground: Ground) -> Iterator[GuardVerdict]:
+    """Do both sides fail so often that nobody should move anything?"""
+    policy = ground.policy.guards.budget
+    since_s = ground.now_s - policy.window_s
+    pairs = unified = legacy = 0
+    for track in ground.tracks.tracks:
+        for part in track.parts:
+            if part.slice.at_s > since_s:
+                both = part.count("errors.both")
+                only_unified, only_legacy = part.count("errors.unified"), part.count("errors.legacy")
+                unified, legacy = unified + both + only_unified, legacy + both + only_legacy
+                pairs += both + only_unified + only_legacy + part.count("errors.none")
+    if pairs < policy.min_calls:
+        return
+    rate = min(unified, legacy) / pairs
+    burn = rate / (1 - policy.slo)
+    why = f"both sides fail: unified {unified:,}, legacy {legacy:,} of {pairs:,} in {policy.window_s / 60:g} min, {burn:.1f} times the budget"
+    yield GuardVerdict(
+        guard="budget", reading=Reading(burn >= policy.burn, burn / policy.burn, why), on_trip=policy.on_trip
+    )
+
+
+OF_TRACK: Mapping[str, TrackGuard] = {
+    "errors": errors,
+    "slow_p99": slow("slow_p99", 0.99),
+    "slow_p90": slow("slow_p90", 0.90),
+    "mismatch": mismatch,
+    "share": share,
+}
+OF_PHASE: Mapping[str, PhaseGuard] = {"hard_fail": hard_fail, "budget": budget}
+
+
+# -- what they share
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Bad events of one part, and the share that unified had of what they were drawn from."""
+
+    part: Part
+    share: float
+    unified: int
+    legacy: int
+
+
+class Restarts:
+    """Tells when a guard lays a new bet: at each step, and when the policy says so."""
+
+    def __init__(self, restart: Restart) -> None:
+        self._restart, self._step, self._calls, self._at_s = restart, -1, 0, 0.0
+
+    def due(self, part: Part) -> bool:
+        """Tell whether a bet is due before *part*; never before the first one, which is laid already."""
+        first = self._step == -1
+        due = part.step != self._step or self._restart.is_due(calls=self._calls, seconds=part.slice.at_s - self._at_s)
+        if due:
+            self._step, self._calls, self._at_s = part.step, 0, part.slice.at_s
+        self._calls += part.count("calls")
+        return due and not first
+
+
+def _ratio(
+    ground: Ground, track: Track, name: str, policy: RatioPolicy, *, events: Iterable[Event], what: str
+) -> GuardVerdict | None:
+    restart = Restarts(ground.policy.restart)
+    guard = RatioGuard.begun(ground.policy.ratio_rule(policy))
+    fed = False
+    for event in events:
+        fed = True
+        if restart.due(event.part):
+            guard = guard.restarted()
+        if event.unified or event.legacy:
+            guard = guard.after(share=event.share, unified=event.unified, legacy=event.legacy)
+    return _verdict(track, name, policy.on_trip, guard.read(what)) if fed else None
+
+
+def _verdict(track: Track, name: str, on_trip: OnTrip, reading: Reading) -> GuardVerdict:
+    return GuardVerdict(
+        guard=name,
+        operation=track.operation,
+        version=track.version,
+        reading=reading,
+        on_trip=on_trip,
+        calls=track.calls,
+    )
+
+
+def _error_events(track: Track) -> Iterator[Event]:
+    for part in track.parts:
+        unified, legacy = part.count("errors.unified"), part.count("errors.legacy")
+        if unified or legacy or part.count("errors.none") or part.count("errors.both"):
+            yield Event(part, PAIRED, unified, legacy)
+        elif (canary := _canary(track, part)) is not None and canary.advanced is Stage.RAMPDOWN:
+            yield _by_share(part, canary, part.count("unit_errors"))
+
+
+def _slow_events(track: Track, lines: Mapping[int, SlowLine | None]) -> Iterator[Event]:
+    for part in track.parts:
+        canary, line = _canary(track, part), lines.get(part.step)
+        if canary is not None and line is not None:
+            yield _by_share(part, canary, max(0, line.count(part.slice.units)))
+
+
+def _lines(track: Track, quantile: float, least: int) -> dict[int, SlowLine | None]:
+    return {step: freeze(buckets, quantile, min_calls=least) for step, buckets in track.legacy.items()}
+
+
+def _canary(track: Track, part: Part) -> Canary | None:
+    """Return the canary that *part* was counted in, None if its plan had none or it belongs to neither cohort."""
+    canary = track.steps[part.step].canary
+    return canary if canary is not None and part.stage in (canary.advanced.value, canary.rest.value) else None
+
+
+def _by_share(part: Part, canary: Canary, bad: int) -> Event:
+    is_advanced = part.stage == canary.advanced.value
+    return Event(part, canary.share, bad if is_advanced else 0, 0 if is_advanced else bad)

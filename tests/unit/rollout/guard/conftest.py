@@ -1,0 +1,15 @@
+"""The world that the tests of the controller share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.rollout.guard.world import World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A world in which the cache stands in shadow and nothing was counted."""
+    return World(tmp_path)
