@@ -48,7 +48,7 @@ class VirtualService:
     """
 
     def __init__(
-        self, folder: Path, world: World, clock: VirtualClock, *, faults: Faults, calls_per_s: float = 20.0
+        self, folder: Path, world: World, clock: VirtualClock, *, faults: Faults, calls_per_s: float = 2.0
     ) -> None:
         self.clock = clock
         self.calls = 0
@@ -87,10 +87,16 @@ class VirtualService:
         self.source.refresh()
 
     def processes(self) -> Sequence[ProcessStanding]:
-        """Return this process as it stands, heard of just now."""
+        """Return this process as it stands, heard of just now; it follows the flags at once."""
+        self.source.refresh()
         return [
             ProcessStanding(os.getpid(), 1, "virtual", self.clock.now_s, alive=True, phases=self.runtime.standing())
         ]
+
+    @property
+    def injected_errors(self) -> int:
+        """Calls that the caller saw fail by an injected fault: the world's own errors come through whoever answers."""
+        return sum(count for name, count in self.failed.items() if name != Unavailable.__name__)
 
     def stop(self) -> None:
         """End every thread."""
@@ -104,8 +110,3 @@ class VirtualService:
                 self._get(key_of(number))
             except Exception as error:  # whatever a caller would have seen
                 self.failed[type(error).__name__] += 1
-
-
-def is_injured(error_name: str) -> bool:
-    """Tell whether a caller's error of that name came from an injected fault, and not from the world."""
-    return error_name != Unavailable.__name__
