@@ -132,9 +132,8 @@ class Walk:
     def _note(self, look: PhaseLook) -> None:
         result, facts = self.result, look.assessment.facts
         result.holds = look.assessment.next.holds
-        stands = str(self._board.flags.read(PHASE.name).split)
-        if stands != result.steps[-1]:
-            result.steps.append(stands)
+        if look.report is not None:
+            result.steps.append(look.report.move.after)
             self._begin_injection()
         result.tripped = self._latches.read().of(PHASE.name).tripped
         if result.tripped is not None and self._began is not None:
