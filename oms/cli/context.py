@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
+    from oms.rollout.guard.facts import Sources
+    from oms.rollout.guard.latches import Latches
     from oms.rollout.switchboard import Switchboard
 
 
@@ -63,9 +65,52 @@ def switchboard(folders: Folders, *, warn: Callable[[str], None]) -> Switchboard
         audit=Audit(folders.var / "audit.jsonl"),
         lock=folders.var / "flags.lock",
         record=partial(append_flip, folders.var / "journal.db"),
+        standstill=partial(_standstill, folders.var),
         unaccepted=partial(_unaccepted, folders.var / "journal.db"),
         changed_at=partial(_changed_at, folders.flags),
     )
+
+
+def latches(folders: Folders) -> Latches:
+    """Return what is latched: trips, pauses and freezes."""
+    from oms.rollout.guard.latches import Latches
+
+    return Latches(folders.var / "rollout.json")
+
+
+def sources(folders: Folders, board: Switchboard, *, profile: str | None = None) -> Sources:
+    """Return everything that a look at a phase goes by.
+
+    Raises:
+        BadInput: if the policy has no such *profile*.
+    """
+    from oms.journal.guard_counts import open_counts
+    from oms.rollout.guard.facts import Sources
+    from oms.rollout.guard.policy_file import FILE, read_policy
+    from oms.seams import PHASES
+    from oms.seams.operations import operations_of
+
+    policy = partial(read_policy, folders.flags / FILE, tuple(PHASES), profile=profile)
+    policy()
+    return Sources(
+        board=board,
+        counts=partial(open_counts, folders.var / "journal.db"),
+        policy=policy,
+        latches=latches(folders),
+        operations=operations_of,
+    )
+
+
+def terms(folders: Folders) -> Path:
+    """Return the folder in which controllers settle who leads."""
+    return folders.var / "guard"
+
+
+def _standstill(var: Path, phase: str) -> list[str]:
+    """Ask the latches what speaks against moving on; only a flip towards unified waits for this import."""
+    import time
+
+    return latches(Folders(var, var)).read().standstill(phase, now_s=time.time())
 
 
 def _unaccepted(journal: Path, phase: str) -> list[str]:

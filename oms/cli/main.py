@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from itertools import pairwise
 
-from oms.cli import config, env, flags, moves, report, service, status
+from oms.cli import config, env, flags, guard, moves, orders, report, service, status
 from oms.cli.exits import Exit
 from oms.cli.output import Output
 from oms.cli.parsing import Parser, unknown_arguments
@@ -51,7 +51,7 @@ def parser() -> Parser:
     )
     top = Parser("oms", usage="oms COMMAND ...", description=_ABOUT, epilog=_CODES, parents=[folders])
     commands = top.add_subparsers(prog="oms", metavar="COMMAND", dest="command", title="commands")
-    for family in (status, moves, flags, config, report, service, env):
+    for family in (status, moves, guard, orders, flags, config, report, service, env):
         family.add(commands, folders)
     return top
 

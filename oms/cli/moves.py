@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from oms.cli.context import folders_of, switchboard
 from oms.cli.exits import Exit
-from oms.cli.output import Output, one_line
+from oms.cli.mandate import mandate_of
+from oms.cli.output import Output
 from oms.cli.parsing import Parser, phase_name, seconds
 from oms.domain.errors import BadInput
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from oms.rollout.flip_report import FlipReport, NotDone
     from oms.rollout.switchboard import Mandate
 
-_WHY_LIMIT = 1000
 _FLIP = """\
 examples:
   oms flip cache shadow --why "dualwrite was clean for a day"
@@ -92,7 +92,7 @@ def _flip(arguments: argparse.Namespace, out: Output) -> int:
 
     phase = PHASES[arguments.phase]
     wish = parse_wish(arguments.wish, writes=phase.writes)
-    mandate = _mandate(arguments, why_needed=True)
+    mandate = mandate_of(arguments, "--why", arguments.why)
     report = flip(switchboard(folders_of(arguments), warn=out.warn), phase, wish, mandate, wait_s=arguments.wait)
     _tell(report, out)
     out.result(report.as_json())
@@ -107,7 +107,7 @@ def _rollback(arguments: argparse.Namespace, out: Output) -> int:
     if arguments.all is (arguments.phase is not None):
         found = f"both {arguments.phase} and --all" if arguments.all else "no PHASE"
         raise BadInput("oms rollback", found=found, wanted=f"one of {' '.join(PHASES)}, or --all")
-    to, mandate = _goal(arguments), _mandate(arguments, why_needed=False)
+    to, mandate = _goal(arguments), mandate_of(arguments, "--why", arguments.why, needed=False)
     if arguments.all:
         return _rollback_all(arguments, to, mandate, out)
     report = rollback(
@@ -150,27 +150,6 @@ def _goal(arguments: argparse.Namespace) -> Stage | None:
     if wish.weight != WHOLE:
         raise BadInput("--to", found=repr(arguments.to), wanted=f"a stage without a share, as in {wish.stage.value}")
     return wish.stage
-
-
-def _mandate(arguments: argparse.Namespace, *, why_needed: bool) -> Mandate:
-    from oms.rollout.switchboard import Mandate
-
-    why = one_line(arguments.why or "")
-    if why_needed and not why:
-        raise BadInput("--why", found="no reason", wanted=arguments.parser.wanted)
-    if len(why) > _WHY_LIMIT:
-        raise BadInput("--why", found=f"{len(why)} characters", wanted=f"at most {_WHY_LIMIT}")
-    return Mandate(who=one_line(arguments.who or "") or _login(), why=why or "not given", force=arguments.force)
-
-
-def _login() -> str:
-    import getpass
-    import os
-
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return f"uid {os.getuid()}"
 
 
 def _tell(report: FlipReport, out: Output) -> None:

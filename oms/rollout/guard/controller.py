@@ -20,6 +20,7 @@ from oms.rollout.flip_report import FlipReport
 from oms.rollout.guard.facts import Facts, Sources, gather
 from oms.rollout.guard.latches import Order, PhaseLatch, StepMark, Tripped
 from oms.rollout.guard.leader import Alone, Leader
+from oms.rollout.guard.policy_file import Policy
 from oms.rollout.guard.ramp import Action, Assessment, assess
 from oms.rollout.rollback import rollback
 from oms.rollout.switchboard import Mandate
@@ -52,11 +53,17 @@ class PhaseLook:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look at every phase. *leads* is False if another controller does; then nothing was done."""
+    """One look at every phase.
+
+    Attributes:
+        leads: False if another controller does; then nothing was done.
+        failed: Phases that could not be looked at at all, each with why.
+    """
 
     at_s: float
     leads: bool
     phases: tuple[PhaseLook, ...]
+    failed: tuple[tuple[str, str], ...] = ()
 
 
 class Controller:
@@ -87,13 +94,18 @@ class Controller:
 
     def look(self, phases: Iterable[Phase]) -> Look:
         """Look at *phases* once and do what follows. Nothing that goes wrong with one of them keeps the others from being looked at."""
-        leads = self._leader.lead()
-        stepped_s = self._clock_step()
-        looks = [self._look_at(phase, leads, stepped_s) for phase in phases]
-        return Look(self._board.clock(), leads, tuple(looks))
+        leads, stepped_s, policy = self._leader.lead(), self._clock_step(), self._sources.policy()
+        looks: list[PhaseLook] = []
+        failed: list[tuple[str, str]] = []
+        for phase in phases:
+            try:
+                looks.append(self._look_at(phase, policy, leads=leads, stepped_s=stepped_s))
+            except Exception as error:  # whatever it is, the other phases must be looked at
+                failed.append((phase.name, f"{type(error).__name__}: {error}"))
+        return Look(self._board.clock(), leads, tuple(looks), tuple(failed))
 
-    def _look_at(self, phase: Phase, leads: bool, stepped_s: float) -> PhaseLook:
-        facts = self._with_unwritten(gather(self._sources, phase))
+    def _look_at(self, phase: Phase, policy: Policy, *, leads: bool, stepped_s: float) -> PhaseLook:
+        facts = self._with_unwritten(gather(self._sources, phase, policy))
         holds = [f"the clock was set by {stepped_s:+.0f} s"] if stepped_s else []
         assessment = assess(facts, more_holds=holds)
         if not leads:

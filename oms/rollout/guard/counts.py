@@ -23,8 +23,12 @@ class Loss:
 class Counts(Protocol):
     """What was counted. Every method may raise ``CouldNot``."""
 
-    def slices(self, phase: str, *, since_s: float = 0.0) -> Sequence[Slice]:
-        """Return what was counted for *phase* since *since_s*, a slice for each place and minute; older ones may be folded into hours."""
+    def slices(self, phase: str, *, since_s: float = 0.0, by_minute: bool = True) -> Sequence[Slice]:
+        """Return what was counted for *phase* since *since_s*.
+
+        By minute: a slice for each place and minute (hour, of what is old) with counts and units. Else one for each place with all
+        durations, at its first minute.
+        """
         ...
 
     def trips(self, since_s: float) -> Sequence[Trip]:

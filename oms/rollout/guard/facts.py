@@ -83,7 +83,7 @@ class Facts:
         return self.latched.of(self.phase.name)
 
 
-def gather(sources: Sources, phase: Phase) -> Facts:
+def gather(sources: Sources, phase: Phase, policy: Policy) -> Facts:
     """Look at everything once. What cannot be read is a problem that holds the phase, never an error."""
     board = sources.board
     problems: list[str] = []
@@ -97,7 +97,7 @@ def gather(sources: Sources, phase: Phase) -> Facts:
         now_s=now_s,
         now=now,
         steps=steps,
-        standing=sources.policy().of(phase.name, today=dt.datetime.fromtimestamp(now_s, dt.UTC).date()),
+        standing=policy.of(phase.name, today=dt.datetime.fromtimestamp(now_s, dt.UTC).date()),
         latched=latched,
         since_s=since_s,
         live=live,
@@ -113,8 +113,12 @@ def _counted(sources: Sources, facts: Facts, problems: list[str]) -> Facts:
         with sources.counts() as counts:
             facts = replace(
                 facts,
-                # Legacy's own durations before a resume still tell what slow is, so all of it is asked for.
-                tracks=tracks_of(counts.slices(name), facts.steps, since_s=facts.since_s),
+                tracks=tracks_of(
+                    counts.slices(name, since_s=facts.since_s),
+                    counts.slices(name, by_minute=False),
+                    facts.steps,
+                    since_s=facts.since_s,
+                ),
                 losses=tuple(one for one in counts.losses(began_s) if one.lost),
                 heard=counts.heard(),
             )

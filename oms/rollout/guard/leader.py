@@ -71,7 +71,7 @@ class Candidate:
     """A controller that leads if nobody else does, over the folder *terms*. A context manager: its end frees the lead."""
 
     def __init__(self, terms: Path, *, stale_after_s: float = STALE_AFTER_S) -> None:
-        self._terms, self._stale_after_s = terms, stale_after_s
+        self.terms, self._stale_after_s = terms, stale_after_s
         self._number, self._descriptor = 0, -1
 
     def __enter__(self) -> Candidate:
@@ -96,12 +96,12 @@ class Candidate:
                 self._beat()
                 return True
             self.resign()
-            newest = newest_term(self._terms)
+            newest = newest_term(self.terms)
             if newest is not None and newest.held and 0.0 <= newest.age_s <= self._stale_after_s:
                 return False
             return self._begin(1 if newest is None else newest.number + 1)
         except OSError as error:
-            raise CouldNot(f"{self._terms}: {error.strerror}, wanted a folder that can be written") from error
+            raise CouldNot(f"{self.terms}: {error.strerror}, wanted a folder that can be written") from error
 
     def fence(self) -> None:
         """Refuse to go on if this is not the newest term.
@@ -122,17 +122,17 @@ class Candidate:
         """Tell whether the newest term is the very file that this controller made."""
         if self._descriptor < 0:
             return False
-        numbers = _numbers(self._terms)
+        numbers = _numbers(self.terms)
         try:
-            found = (self._terms / str(self._number)).stat()
+            found = (self.terms / str(self._number)).stat()
         except OSError:
             return False
         return bool(numbers) and numbers[-1] == self._number and found.st_ino == os.fstat(self._descriptor).st_ino
 
     def _begin(self, number: int) -> bool:
-        self._terms.mkdir(parents=True, exist_ok=True)
+        self.terms.mkdir(parents=True, exist_ok=True)
         try:
-            descriptor = os.open(self._terms / str(number), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            descriptor = os.open(self.terms / str(number), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         except FileExistsError:
             return False
         self._number, self._descriptor = number, descriptor
@@ -143,9 +143,9 @@ class Candidate:
             self.resign()
             return False
         self._beat()
-        for older in _numbers(self._terms):
+        for older in _numbers(self.terms):
             if older < number:
-                (self._terms / str(older)).unlink(missing_ok=True)
+                (self.terms / str(older)).unlink(missing_ok=True)
         return self._holds()
 
     def _beat(self) -> None:

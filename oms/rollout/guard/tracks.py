@@ -82,51 +82,42 @@ class Tracks:
     mixed: tuple[str, ...] = ()
 
 
-def tracks_of(slices: Iterable[Slice], steps: Sequence[Step], *, since_s: float = 0.0) -> Tracks:
-    """Return the tracks of *slices*; those of a minute that began before *since_s* are left out, whoever counted in it."""
+def tracks_of(slices: Iterable[Slice], sums: Iterable[Slice], steps: Sequence[Step], *, since_s: float = 0.0) -> Tracks:
+    """Return the tracks of *slices*, a minute each; *sums*, a place each, have the durations.
+
+    Slices of a minute that began before *since_s* are left out, whoever counted in it; what legacy took before that still tells what slow is.
+    """
     index = StepIndex(steps)
-    parts: list[Part] = []
-    older: list[Part] = []
-    for one in slices:
-        part = Part(index.at(one.place.plan, one.at_s), one)
-        (parts if one.at_s >= since_s else older).append(part)
+    parts = [Part(index.at(one.place.plan, one.at_s), one) for one in slices if one.at_s >= since_s]
     served = _served(parts)
-    by_operation: dict[str, list[Part]] = {}
-    for part in sorted([*older, *parts], key=_order):
-        by_operation.setdefault(_operation(part), []).append(part)
-    tracks = [
-        track
-        for name, all_parts in by_operation.items()
-        for track in _of_operation(name, all_parts, served, steps, since_s)
-    ]
+    legacy = _legacy_by_step(sums, index)
+    by_track: dict[tuple[str, str], list[Part]] = {}
+    for part in sorted(parts, key=_order):
+        place = part.slice.place
+        if place.version in served[place.seam]:
+            by_track.setdefault((_operation(part.slice), place.version), []).append(part)
+    tracks = (
+        Track(operation, version, tuple(own), _before_each(legacy.get(operation, {}), own), steps)
+        for (operation, version), own in by_track.items()
+    )
     return Tracks(tuple(tracks), tuple(sorted(seam for seam, versions in served.items() if len(versions) > 1)))
 
 
-def _of_operation(
-    name: str, parts: Sequence[Part], served: Mapping[str, set[str]], steps: Sequence[Step], since_s: float
-) -> Iterable[Track]:
-    legacy = _legacy_before(parts)
-    by_version: dict[str, list[Part]] = {}
-    for part in parts:
-        place = part.slice.place
-        if part.slice.at_s >= since_s and place.version in served[place.seam]:
-            by_version.setdefault(place.version, []).append(part)
-    return [Track(name, version, tuple(own), legacy, steps) for version, own in by_version.items()]
+def _legacy_by_step(sums: Iterable[Slice], index: StepIndex) -> dict[str, dict[int, Mapping[int, int]]]:
+    """Return legacy's answers by operation and step, of every version."""
+    found: dict[str, dict[int, Mapping[int, int]]] = {}
+    for one in sums:
+        durations = one.durations.get(Side.LEGACY.value)
+        if durations and one.place.stage in LEGACY_ANSWERS:
+            step = index.at(one.place.plan, one.at_s)
+            own = found.setdefault(_operation(one), {})
+            own[step] = merged([own.get(step, {}), durations])
+    return found
 
 
-def _legacy_before(parts: Sequence[Part]) -> Mapping[int, Mapping[int, int]]:
-    """Return legacy's answers before each step; *parts* come in the order of steps."""
-    before: dict[int, Mapping[int, int]] = {}
-    so_far: dict[int, int] = {}
-    pending: list[Mapping[int, int]] = []
-    for part in parts:
-        if part.step not in before:
-            so_far = merged([so_far, *pending])
-            pending = []
-            before[part.step] = so_far
-        if part.stage in LEGACY_ANSWERS and (durations := part.slice.durations.get(Side.LEGACY.value)):
-            pending.append(durations)
-    return before
+def _before_each(legacy: Mapping[int, Mapping[int, int]], parts: Iterable[Part]) -> Mapping[int, Mapping[int, int]]:
+    wanted = {part.step for part in parts}
+    return {step: merged(own for earlier, own in legacy.items() if earlier < step) for step in wanted}
 
 
 def _served(parts: Iterable[Part]) -> dict[str, set[str]]:
@@ -145,8 +136,8 @@ def _served(parts: Iterable[Part]) -> dict[str, set[str]]:
     return served
 
 
-def _operation(part: Part) -> str:
-    place = part.slice.place
+def _operation(one: Slice) -> str:
+    place = one.place
     return f"{place.seam}.{place.operation}"
 
 

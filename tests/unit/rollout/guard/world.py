@@ -138,8 +138,8 @@ class FakeCounts:
 
     world: World
 
-    def slices(self, phase: str, *, since_s: float = 0.0) -> list[Slice]:
-        """Return those of *phase*."""
+    def slices(self, phase: str, *, since_s: float = 0.0, by_minute: bool = True) -> list[Slice]:
+        """Return those of *phase*, each as it was counted."""
         return [one for one in self.world.slices if one.place.phase == phase and one.at_s >= since_s]
 
     def trips(self, since_s: float) -> list[Trip]:

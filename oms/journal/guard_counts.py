@@ -1,0 +1,45 @@
+"""The journal as the controller reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from oms.domain.record import Slice, Trip
+from oms.journal.reader import JournalReader, Window
+from oms.rollout.guard.counts import Loss
+
+
+class GuardCounts:
+    """What an open journal says, for :class:`oms.rollout.guard.counts.Counts`."""
+
+    def __init__(self, reader: JournalReader) -> None:
+        self._reader = reader
+
+    def slices(self, phase: str, *, since_s: float = 0.0, by_minute: bool = True) -> Sequence[Slice]:
+        """See the port."""
+        return self._reader.slices(phase, since_s=since_s, by_minute=by_minute)
+
+    def trips(self, since_s: float) -> Sequence[Trip]:
+        """See the port."""
+        return [trip for _, trip in self._reader.trips(Window(since=since_s))]
+
+    def losses(self, since_s: float) -> Sequence[Loss]:
+        """See the port."""
+        return [Loss(gap.pid, gap.until, gap.lost, gap.reason) for gap in self._reader.gaps(Window(since=since_s))]
+
+    def heard(self) -> Mapping[int, float]:
+        """See the port. Of several processes that had one pid the latest counts."""
+        return {entry.pid: entry.seen_at for entry in self._reader.processes()}
+
+
+@contextmanager
+def open_counts(path: Path) -> Iterator[GuardCounts]:
+    """Open the journal at *path* for one look.
+
+    Raises:
+        CouldNot: if it is missing or cannot be read.
+    """
+    with JournalReader(path) as reader:
+        yield GuardCounts(reader)
