@@ -129,10 +129,13 @@ def build(
     if meter_provider is not None:
         observe(meter_provider, runtime.totals)
         observe_caches(meter_provider, caches.caches)
+    journal = Journal(var / "journal.db", runtime.drain, hash_key=hash_key)
+    runtime.listen(lambda _: process_file.beat())
+    runtime.listen(lambda _: journal.wake())
     return Oms(
         runtime=runtime,
         source=source,
-        journal=Journal(var / "journal.db", runtime.drain, hash_key=hash_key),
+        journal=journal,
         process_file=process_file,
         caches=caches,
         types=runtime.facade(TYPES),

@@ -16,6 +16,7 @@ class PhaseStanding:
         in_flight: Older plans that calls are still running on; 0 once the last of them has returned.
         tripped: The stage that a guard of this process put in force over the flag, None if none did.
         repairs: Open repairs.
+        tripped_by: Which guard that was, where and for what, on one line; None if none did.
     """
 
     digest: str
@@ -24,6 +25,7 @@ class PhaseStanding:
     in_flight: int = 0
     tripped: str | None = None
     repairs: int = 0
+    tripped_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ CREATE TABLE unit (minute INTEGER, place INTEGER, buckets TEXT NOT NULL, PRIMARY
 """
 
 _MIGRATIONS = {1: _FROM_1}
-"""What makes the next version's tables of each older one's. Rows of counts stay where they are: a large file takes no longer than a small one."""
+"""What makes the next version's tables of each older one's. Counts stay where they are: a large file takes no longer than a small one."""
 
 _WAL_LIMIT_BYTES = 4 * 1024 * 1024
 

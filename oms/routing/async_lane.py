@@ -13,6 +13,7 @@ from oms.routing.allowance import CpuAllowance
 from oms.routing.contain import CONTAINED, INSIDE, is_being_cancelled, is_own_cancellation
 from oms.routing.job import Job
 from oms.routing.lane import LaneLimits, Waiting
+from oms.routing.noise import Sampling, SecondLook, begun
 from oms.routing.snapshot import opened, raised
 from oms.routing.steps import timed
 
@@ -35,6 +36,8 @@ class AsyncLane:
         self._paused_until = 0.0
         self._rest_s = _FIRST_REST_S
         self._timeouts = 0
+        self._sampling = Sampling(limits.noise_one_of)
+        self._looks: dict[Job, SecondLook] = {}
 
     @property
     def is_idle(self) -> bool:
@@ -83,13 +86,18 @@ class AsyncLane:
         self._timer = None
         self._cut_late(time.perf_counter())
         while len(self._running) < self._limits.concurrent and (job := self._waiting.take()) is not None:
-            task = self._loop.create_task(self._attend(job), context=job.context or Context())
-            self._running[task] = job
-            task.add_done_callback(self._done)
+            if (look := self._sampling.second_look(job)) is not None:
+                self._looks[job] = look
+            self._start(job)
         if self._allowance.is_spent:
             self._allowance.refill()
         if self._waiting or self._running or self._allowance.is_spent:
             self._look_later()
+
+    def _start(self, job: Job) -> None:
+        task = self._loop.create_task(self._attend(job), context=job.context or Context())
+        self._running[task] = job
+        task.add_done_callback(self._done)
 
     def _cut_late(self, now_s: float) -> None:
         for task, job in self._running.items():
@@ -111,6 +119,9 @@ class AsyncLane:
             job.count(Outcome.DROPPED)
         if not task.cancelled():
             task.exception()
+        look = self._looks.pop(job, None)
+        if look is not None and not self._allowance.is_spent and not self._loop.is_closed() and not task.cancelled():
+            self._start(begun(look))
 
     def _note(self, held_s: float) -> None:
         self._allowance.spend(held_s)
@@ -140,7 +151,7 @@ class AsyncLane:
 
     async def _run_candidate(self, job: Job) -> None:
         INSIDE.set(True)
-        if not await job.state.repairs.asettle(job.control.other, job.key):
+        if not await job.state.repairs.asettle(job.beside, job.key):
             job.fault = Uncomparable.NOT_ATTEMPTED
             return
         args, kwargs = opened(job.arguments)

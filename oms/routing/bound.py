@@ -74,6 +74,7 @@ class Bound:
             state, phase = self.state, self.state.binding.seam.phase
             possible = effective_stages(phase, oldest)
             is_by_operation = any(epoch.decision(phase).by_operation for epoch in oldest.since())
+            state.is_split = any(len(epoch.decision(phase).stages) > 1 for epoch in oldest.since())
             self._owe_what_was_missed(possible, epochs.current.decision(phase).stages)
             digest = epochs.current.decision(phase).digest
             is_same = (possible, is_by_operation, digest) == (state.possible, state.is_by_operation, state.digest)
@@ -88,7 +89,9 @@ class Bound:
 
     def stop(self, limit_s: float) -> int:
         """Work off the sync lane for at most *limit_s* seconds; return how many comparisons of all lanes were lost."""
-        return self.lane.stop(limit_s) + self.async_lanes.stop()
+        lost = self.lane.stop(limit_s) + self.async_lanes.stop()
+        self.state.requests.settle()
+        return lost
 
     def reset_after_fork(self, allowance: CpuAllowance) -> None:
         """In a forked child: no thread and no lock of the parent is left."""
@@ -96,6 +99,8 @@ class Bound:
         self.state.keys.reset_locks()
         self.state.repairs.reset_locks()
         self.state.guard.reset()
+        self.state.requests.reset()
+        self.state.judge.noise_paths.reset_lock()
         self.state.older_plans.clear()
         self.lane.reset(allowance)
         self.async_lanes.reset(allowance)

@@ -60,14 +60,19 @@ class Caps:
 
     def __init__(self) -> None:
         self._caps: dict[str, Stage] = {}
+        self._why: dict[str, str] = {}
 
     def get(self, phase: Phase) -> Stage | None:
         """Return the cap of *phase*, None if it has not tripped."""
         return self._caps.get(phase.name)
 
-    def hold(self, phase: Phase, cap: Stage) -> None:
+    def why(self, phase: Phase) -> str | None:
+        """Return which guard holds *phase* down, where and for what; None if it has not tripped."""
+        return self._why.get(phase.name)
+
+    def hold(self, phase: Phase, cap: Stage, why: str) -> None:
         """Serve *phase* at *cap* at most from now on."""
-        self._caps[phase.name] = cap
+        self._caps[phase.name], self._why[phase.name] = cap, why
 
     def let_go(self, table: DecisionTable, phases: Iterable[Phase]) -> list[Phase]:
         """Forget the caps that *table* stands at or below by itself, and return their phases: the flag has caught up with the guard."""
@@ -78,7 +83,7 @@ class Caps:
             if (cap := self.get(phase)) is not None and highest(epoch.decision(phase)).rank <= cap.rank
         ]
         for phase in caught_up:
-            del self._caps[phase.name]
+            del self._caps[phase.name], self._why[phase.name]
         return caught_up
 
     def over(self, table: DecisionTable, phases: Iterable[Phase]) -> DecisionTable:

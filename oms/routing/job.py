@@ -10,9 +10,20 @@ from typing import Any
 from oms.domain.observation import Facts, Observation, Outcome, Raised, Returned, Uncomparable
 from oms.domain.phase import Operation
 from oms.domain.stage import Effect, Side, Stage
+from oms.routing.requests import request_of
 from oms.routing.snapshot import opened
 from oms.routing.state import SeamState
 from oms.routing.tally import Cell
+
+_CLEAN = (Outcome.MATCHED, Outcome.REASONABLE)
+
+_WHO_RAISED = {
+    (False, False): "errors.none",
+    (True, False): "errors.legacy",
+    (False, True): "errors.unified",
+    (True, True): "errors.both",
+}
+"""By whether legacy raised and whether unified did."""
 
 
 class Job:
@@ -59,9 +70,14 @@ class Job:
         """True if the other side has still to run."""
         return self.candidate is None and self.fault is None
 
+    @property
+    def beside(self) -> Side:
+        """The side that runs in the lane."""
+        return self.control.other
+
     def method(self) -> Callable[..., Any]:
         """Return the candidate's bound method."""
-        return self.state.binding.method(self.control.other, self.operation.name)
+        return self.state.binding.method(self.beside, self.operation.name)
 
     def conclude(self) -> None:
         """Compare, and count the call. Once only; the first conclusion stands."""
@@ -74,29 +90,58 @@ class Job:
         ):
             self.fault = Uncomparable.RACED
         if self.fault is not None:
-            self.count(Outcome.UNCOMPARABLE, self.fault)
+            self.count(Outcome.UNCOMPARABLE, self.fault, *self._errors())
             return
-        control, candidate = _opened(self.observation), self.candidate or Returned(None)
+        control, candidate = self.opened_observation(), self.candidate or Returned(None)
         legacy, unified = (control, candidate) if self.control is Side.LEGACY else (candidate, control)
-        verdict = self.state.judge.judge(self.operation, self._facts(), legacy=legacy, unified=unified)
+        verdict = self.state.judge.judge(self.operation, self.facts(), legacy=legacy, unified=unified)
+        also = self._errors()
         if verdict.is_empty:
-            self.cell.count("empty")
-        self.count(verdict.outcome, verdict.reason)
+            also = (*also, "empty")
+        elif verdict.outcome in _CLEAN and self._is_repeated():
+            also = (*also, "repeated")
+        self.count(verdict.outcome, verdict.reason, *also)
         has_failed_alone = isinstance(unified, Raised) and isinstance(legacy, Returned)
         if self.control is Side.UNIFIED and has_failed_alone and not self.is_judged_by_guard:
             self.state.failed_alone(self.operation)
 
-    def count(self, outcome: Outcome, reason: str | None = None) -> None:
-        """Count the call with *outcome*, unless it has been."""
+    def count(self, outcome: Outcome, reason: str | None = None, *also: str) -> None:
+        """Count the call with *outcome* and whatever else is to be counted of it, unless it has been."""
         if self.is_concluded:
             return
         self.is_concluded = True
         durations: tuple[tuple[Side, int], ...] = ((self.control, self.control_ns),)
         if self.candidate_ns is not None:
             durations = (*durations, (self.control.other, self.candidate_ns))
-        self.cell.shadowed(outcome, reason, durations)
+        self.cell.shadowed(outcome, reason, durations, *also)
 
-    def _facts(self) -> Facts:
+    def opened_observation(self) -> Observation:
+        """Return what the control did, with a value of its own."""
+        done = self.observation
+        return Returned(opened(done.value)) if isinstance(done, Returned) else done
+
+    def _errors(self) -> tuple[str, ...]:
+        """Return the name of who raised, where both sides ran.
+
+        Of reads only. The second side of a write is not asked when the first one fails, so pairs of writes would accuse the second one.
+        """
+        if self.candidate_ns is None or self.operation.effect is not Effect.READS:
+            return ()
+        has_failed = {
+            self.control: isinstance(self.observation, Raised),
+            self.control.other: isinstance(self.candidate, Raised),
+        }
+        return (_WHO_RAISED[has_failed[Side.LEGACY], has_failed[Side.UNIFIED]],)
+
+    def _is_repeated(self) -> bool:
+        if self.operation.effect is Effect.READS:
+            request = request_of(self.operation.name, self.arguments)
+        else:
+            request = hash((self.operation.name, self.key))
+        return self.state.requests.is_repeated(request, at_s=time.monotonic())
+
+    def facts(self) -> Facts:
+        """Return what is known of the call beside what the sides did."""
         keys = self.state.keys
         last = keys.last_write(self.key)
         is_write = self.operation.effect is Effect.WRITES
@@ -125,7 +170,3 @@ class Job:
         places = {name: place for place, name in enumerate(self.operation.signature.parameters)}
         given = (kwargs[name] if name in kwargs else args[places[name]] for name in self.operation.named_by)
         return "@".join(map(str, given))
-
-
-def _opened(observation: Observation) -> Observation:
-    return Returned(opened(observation.value)) if isinstance(observation, Returned) else observation

@@ -14,6 +14,7 @@ from oms.domain.observation import Disposition, Outcome, Returned, Uncomparable
 from oms.routing.allowance import CpuAllowance
 from oms.routing.contain import INSIDE
 from oms.routing.job import Job
+from oms.routing.noise import Sampling, begun
 from oms.routing.snapshot import opened, raised
 
 _POLL_S = 0.004
@@ -32,6 +33,7 @@ class LaneLimits:
         pause_s: How long at most a lane rests whose candidates keep timing out or block the caller's loop.
         block_s: An async candidate that holds the loop for longer than this in one go is paused.
         concurrent: Async candidates running at once in one lane.
+        noise_one_of: Of so many reads at shadow legacy does one twice, to see where it differs from itself; 0 does none.
     """
 
     jobs: int = 2_000
@@ -40,6 +42,7 @@ class LaneLimits:
     pause_s: float = 30.0
     block_s: float = 0.020
     concurrent: int = 16
+    noise_one_of: int = 64
 
 
 class Waiting:
@@ -116,6 +119,7 @@ class SyncLane:
         self._paused_until = 0.0
         self._hung: Job | None = None
         self._timeouts = 0
+        self._sampling = Sampling(self._limits.noise_one_of)
 
     def refuses(self) -> Disposition | None:
         """Return why a read is not shadowed now, None if it is."""
@@ -174,8 +178,11 @@ class SyncLane:
             job = self._waiting.take()
             if job is not None:
                 idle = 0
+                look = self._sampling.second_look(job)
                 self._run(job)
                 time.sleep(0)
+                if look is not None and not self._allowance.is_spent and not self._is_stopping:
+                    self._run(begun(look))
             elif self._is_stopping:
                 return
             elif self._allowance.is_spent or (idle := idle + 1) < _IDLE_POLLS:
@@ -224,7 +231,7 @@ class SyncLane:
 
 def run_candidate(job: Job) -> None:
     """Run the side beside on copies of the arguments, in a copy of the caller's context, and note what it did."""
-    if not job.state.repairs.settle(job.control.other, job.key):
+    if not job.state.repairs.settle(job.beside, job.key):
         job.fault = Uncomparable.NOT_ATTEMPTED
         return
     args, kwargs = opened(job.arguments)

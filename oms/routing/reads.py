@@ -16,7 +16,7 @@ from oms.domain.phase import Operation
 from oms.domain.stage import Effect, Side, Stage, course_for
 from oms.routing.contain import INSIDE
 from oms.routing.job import Job
-from oms.routing.snapshot import is_frozen, opened, raised, size_of, snapshot
+from oms.routing.snapshot import opened, raised, size_of, snapshot, snapshot_call
 from oms.routing.state import SeamState, key_getter
 from oms.routing.steps import Cut, within
 from oms.routing.tally import Cell
@@ -52,6 +52,7 @@ class Read:
         self._control = state.binding.method(control, operation.name)
         self._other = state.binding.method(control.other, operation.name)
         self._cell = cell
+        self._units = cell.units
         self._key_of = key_getter(operation)
         self._unshadowed = self._cell.call(Disposition.UNSHADOWED, control)
         self._debts = state.keys.owed_by[control]
@@ -68,7 +69,10 @@ class Read:
         except BaseException as error:
             self._raised(_UNSHADOWED, error, self._clock() - began)
             raise
-        self._unshadowed(self._clock() - began)
+        took = self._clock() - began
+        self._unshadowed(took)
+        if took > self._units.line_ns:
+            self._units.slow(took)
         return answer
 
     async def aplain(self, *args: Any, **kwargs: Any) -> Any:
@@ -81,7 +85,10 @@ class Read:
         except BaseException as error:
             self._raised(_UNSHADOWED, error, self._clock() - began)
             raise
-        self._unshadowed(self._clock() - began)
+        took = self._clock() - began
+        self._unshadowed(took)
+        if took > self._units.line_ns:
+            self._units.slow(took)
         return answer
 
     # -- legacy answers
@@ -262,6 +269,8 @@ class Read:
         return job
 
     def _returned(self, job: Job | Disposition, answer: object, duration: int) -> None:
+        if duration > self._units.line_ns:
+            self._units.slow(duration)
         if not isinstance(job, Job):
             self._cell.call(job, self._side)(duration)
             return
@@ -274,7 +283,11 @@ class Read:
     def _raised(self, job: Job | Disposition, error: BaseException, duration: int) -> None:
         if not isinstance(error, Exception):
             self._cell.call(Disposition.CANCELLED, self._side)(duration)
-        elif not isinstance(job, Job):
+            return
+        self._units.failed()
+        if duration > self._units.line_ns:
+            self._units.slow(duration)
+        if not isinstance(job, Job):
             self._cell.call(job, self._side)(duration)
         else:
             job.observation = raised(error, self._operation)
@@ -330,14 +343,3 @@ class Read:
 
     def _job(self) -> Job:
         return Job(self._state, self._operation, self._cell, self._stage, self._side)
-
-
-def snapshot_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
-    """Return a snapshot of a call's arguments that opens to ``(args, kwargs)``.
-
-    Raises:
-        NotSnapshottable: if an argument can't be copied.
-    """
-    if is_frozen(args) and all(is_frozen(value) for value in kwargs.values()):
-        return args, kwargs
-    return snapshot((args, kwargs))

@@ -62,7 +62,7 @@ class Runtime:
             hash_key: Key of the hashes in divergence samples; the same in every process that shares a journal. A
             fresh one if None.
             limits: Bounds of the lanes.
-            clock: Unix time in seconds, of trips.
+            clock: Unix time in seconds, of trips and of units.
             clock_ns: What the durations of reads are taken by, in nanoseconds.
             lane: What sync callers leave their comparisons to.
         """
@@ -70,7 +70,7 @@ class Runtime:
         self._rules = rules
         self._hash_key = hash_key or secrets.token_bytes(32)
         self._limits = limits or LaneLimits()
-        self._ledger = Ledger()
+        self._ledger = Ledger(clock=clock)
         self._allowance = CpuAllowance(self._limits.cpu_share)
         self._lock = threading.RLock()
         self._bound: dict[tuple[str, str], Bound] = {}
@@ -80,6 +80,7 @@ class Runtime:
         self._held: list[Epoch] = []
         self._applied: dict[str, tuple[str, float]] = {}
         self._caps = Caps()
+        self._on_trip: list[Callable[[Trip], None]] = []
         self._watchdog = Watchdog(self._hung, self._each_tick)
         _reset_after_fork(self)
 
@@ -170,11 +171,22 @@ class Runtime:
             served = highest(self.current.decision(phase))
             if served.rank <= cap.rank:
                 return
-            self._caps.hold(phase, cap)
-            self._ledger.trip(Trip(phase.name, seam, operation, guard, served.value, cap.value, reason, self._clock()))
+            trip = Trip(phase.name, seam, operation, guard, served.value, cap.value, reason, self._clock())
+            self._caps.hold(phase, cap, f"{guard} at {seam}.{operation}: {reason}")
+            self._ledger.trip(trip)
             told = "phase %s: %s tripped at %s, this process serves %s: %s"
             _LOG.error(told, phase.name, guard, served.value, cap.value, reason)
             self._put_in_force()
+        # Without the lock: a listener may ask where the phases stand, and another thread may do so while it holds a lock of the listener's.
+        for tell in self._on_trip:
+            try:
+                tell(trip)
+            except Exception:  # the caller whose call tripped the guard has nothing to do with it
+                _LOG.exception("phase %s: telling of the trip failed", phase.name)
+
+    def listen(self, on_trip: Callable[[Trip], None]) -> None:
+        """Have *on_trip* called at each trip, once it is in force, in the thread that tripped: it must not wait. What it raises is logged."""
+        self._on_trip.append(on_trip)
 
     # -- what the journal and the process file ask for
 
@@ -263,6 +275,7 @@ class Runtime:
         for bound in list(self._bound.values()):
             bound.lane.check(now_s)
             bound.async_lanes.check()
+            bound.state.requests.settle()
 
     def _states(self) -> list[SeamState]:
         return [bound.state for bound in list(self._bound.values())]
@@ -314,6 +327,7 @@ class Runtime:
             oldest_scope_at=min(began, default=None),
             in_flight=sum(len(state.plans_in_flight()) for state in states),
             tripped=cap.value if cap else None,
+            tripped_by=self._caps.why(phase),
             repairs=sum(state.repairs.open_count for state in states),
         )
 

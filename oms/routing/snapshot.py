@@ -85,6 +85,17 @@ def snapshot(value: object) -> object:
         raise NotSnapshottable(f"{type(value).__qualname__} cannot be pickled") from error
 
 
+def snapshot_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
+    """Return a snapshot of a call's arguments that opens to ``(args, kwargs)``.
+
+    Raises:
+        NotSnapshottable: if an argument can't be copied.
+    """
+    if is_frozen(args) and all(is_frozen(value) for value in kwargs.values()):
+        return args, kwargs
+    return snapshot((args, kwargs))
+
+
 def opened(taken: object) -> Any:
     """Return the value of a snapshot: a fresh copy, or the frozen value itself."""
     return taken.load() if type(taken) is Pickled else taken

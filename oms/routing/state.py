@@ -18,6 +18,7 @@ from oms.routing.guard import HardFail
 from oms.routing.judge import Judge
 from oms.routing.keys import KeyBook
 from oms.routing.repairs import Repairs
+from oms.routing.requests import Requests
 from oms.routing.tally import Cell, Ledger
 
 
@@ -60,6 +61,8 @@ class SeamState:
     """One bound seam at run time.
 
     Attributes:
+        requests: Which have counted as evidence of late.
+        is_split: True if some decision that calls may go by has several stages.
         version: Digest of what both sides and the comparison are made of.
         digest: Of the decision that is current.
         possible: Every stage at which some call may be answered now.
@@ -78,6 +81,8 @@ class SeamState:
     guard: HardFail
     lane: Lane
     async_lanes: LanesByLoop
+    requests: Requests = field(default_factory=Requests)
+    is_split: bool = False
     version: str = ""
     digest: str = ""
     possible: frozenset[Stage] = frozenset()
@@ -89,7 +94,10 @@ class SeamState:
     def cell(self, operation: str, stage: Stage, plan: str) -> Cell:
         """Return the counts of *operation* at *stage* under the decision with the digest *plan*."""
         seam = self.binding.seam
-        return self.ledger.cell(Place(seam.phase.name, seam.name, operation, stage.value, plan, self.version))
+        cell = self.ledger.cell(Place(seam.phase.name, seam.name, operation, stage.value, plan, self.version))
+        if self.is_split:
+            cell.units.begin()
+        return cell
 
     @property
     def sole_authority(self) -> Side | None:

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable
+from dataclasses import replace
 
 from oms.domain.divergence import Divergence
-from oms.domain.histogram import bucket_of
+from oms.domain.histogram import bucket_of, quantile_ns
 from oms.domain.observation import Disposition, Outcome
-from oms.domain.record import Batch, Latency, Place, Repair, Tally, Trip
+from oms.domain.record import Batch, Latency, Place, Repair, Tally, Trip, Units
 from oms.domain.stage import Side
+from oms.routing.units import UnitBook
 
 MAX_DIVERGENCES = 5_000
 """Divergences kept between two drains; what is over is counted as lost."""
+
+MAX_CELLS = 500
+"""Above this many cells those that nobody holds are let go."""
+
+_LINES_EVERY_S = 1.0
+_LINE_AT = 0.8
+_LINE_NEEDS = 200
+_HELD_BY_LEDGER = 2
+"""References to a cell that only the ledger knows: its own, and the one of asking."""
 
 _CALLS = "calls"
 _SHADOWED = Disposition.SHADOWED.value
@@ -28,16 +41,19 @@ class Cell:
     folds those in.
     """
 
-    __slots__ = ("_buckets", "_counts", "_drained_buckets", "_drained_counts", "_lock", "_raw", "place")
+    __slots__ = ("_buckets", "_counts", "_drained_buckets", "_drained_counts", "_lock", "_raw", "place", "units")
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, *, clock: Callable[[], float] = time.time) -> None:
+        """Count at *place*; units are told apart by the slots of *clock*, Unix time in seconds."""
         self.place = place
+        self.units = UnitBook(self.count, clock=clock)
         self._raw: dict[tuple[Disposition, Side], deque[int]] = {}
         self.forget()
 
     def forget(self) -> None:
         """Start from nothing with a new lock: a forked child must not report its parent's counts again."""
         self._lock = threading.Lock()
+        self.units.forget()
         for raw in self._raw.values():
             raw.clear()
         self._counts: Counter[str] = Counter()
@@ -45,10 +61,11 @@ class Cell:
         self._buckets: dict[str, Counter[int]] = {side.value: Counter() for side in Side}
         self._drained_buckets: dict[str, Counter[int]] = {side.value: Counter() for side in Side}
 
-    def count(self, name: str) -> None:
-        """Add one to *name*."""
+    def count(self, *names: str) -> None:
+        """Add one to each of *names*."""
         with self._lock:
-            self._counts[name] += 1
+            for name in names:
+                self._counts[name] += 1
 
     def call(self, disposition: Disposition, side: Side) -> Callable[[int], None]:
         """Return what counts a routed call that ends without a comparison, given the nanoseconds that *side* took for it.
@@ -64,8 +81,11 @@ class Cell:
             with self._lock:
                 self._fold_locked()
 
-    def shadowed(self, outcome: Outcome, reason: str | None, durations_ns: Durations) -> None:
-        """Count a shadowed call with its outcome, the reason if it was uncomparable, and the time of each side that ran."""
+    def shadowed(self, outcome: Outcome, reason: str | None, durations_ns: Durations, *also: str) -> None:
+        """Count a shadowed call with its outcome, the reason if it was uncomparable, and the time of each side that ran.
+
+        *also* are names of what else is to be counted of it.
+        """
         with self._lock:
             counts = self._counts
             counts[_CALLS] += 1
@@ -73,6 +93,8 @@ class Cell:
             counts[outcome] += 1
             if reason is not None:
                 counts[f"{outcome}.{reason}"] += 1
+            for name in also:
+                counts[name] += 1
             for side, duration_ns in durations_ns:
                 self._buckets[side][bucket_of(duration_ns)] += 1
 
@@ -93,6 +115,19 @@ class Cell:
                     batch.latencies.append(Latency(self.place, side, dict(fresh)))
                     self._drained_buckets[side] = buckets.copy()
             self._drained_counts = self._counts.copy()
+        if units := self.units.drain():
+            batch.units.append(Units(self.place, units))
+
+    def add_answers(self, side: Side, into: Counter[int]) -> None:
+        """Add the durations of *side* to *into*, by bucket."""
+        with self._lock:
+            into.update(self._buckets[side])
+
+    def retire(self) -> Counter[str] | None:
+        """Return all counts if every one of them was drained, so that the cell can go; None if not."""
+        with self._lock:
+            self._fold_locked()
+            return self._counts if self._counts == self._drained_counts else None
 
     def _fold_locked(self) -> None:
         for (disposition, side), raw in self._raw.items():
@@ -106,7 +141,9 @@ class Cell:
 class Ledger:
     """What this process has seen and not yet handed to the journal. All bounded; what does not fit is counted."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, most_cells: int = MAX_CELLS, clock: Callable[[], float] = time.time) -> None:
+        self._most_cells = most_cells
+        self._clock = clock
         self._cells: dict[Place, Cell] = {}
         self.forget()
 
@@ -117,6 +154,8 @@ class Ledger:
         self._repairs: list[Repair] = []
         self._trips: list[Trip] = []
         self._lost = 0
+        self._retired: Counter[tuple[Place, str]] = Counter()
+        self._lines_at = 0.0
         for cell in self._cells.values():
             cell.forget()
 
@@ -125,7 +164,7 @@ class Ledger:
         with self._lock:
             cell = self._cells.get(place)
             if cell is None:
-                cell = self._cells[place] = Cell(place)
+                cell = self._cells[place] = Cell(place, clock=self._clock)
             return cell
 
     def divergence(self, divergence: Divergence) -> None:
@@ -158,6 +197,9 @@ class Ledger:
             cells = list(self._cells.values())
         for cell in cells:
             cell.drain_into(batch)
+        del cells
+        if len(self._cells) > self._most_cells:
+            self._retire()
         return batch
 
     def fold(self) -> None:
@@ -166,9 +208,44 @@ class Ledger:
             cells = list(self._cells.values())
         for cell in cells:
             cell.fold()
+        now = time.monotonic()
+        if now - self._lines_at >= _LINES_EVERY_S:
+            self._lines_at = now
+            _draw_lines(cells)
 
     def totals(self) -> list[Tally]:
         """Return every count since the process began."""
         with self._lock:
             cells = list(self._cells.values())
-        return [tally for cell in cells for tally in cell.totals()]
+            retired = [Tally(place, name, count) for (place, name), count in self._retired.items()]
+        return [*retired, *(tally for cell in cells for tally in cell.totals())]
+
+    def _retire(self) -> None:
+        """Let go of the cells that no plan and no call holds any more: each flip has cells of its own. Their totals stay."""
+        with self._lock:
+            for place in list(self._cells):
+                if (
+                    sys.getrefcount(self._cells[place]) <= _HELD_BY_LEDGER
+                    and (counts := self._cells[place].retire()) is not None
+                ):
+                    whole = replace(place, plan="", version="")
+                    for name, count in counts.items():
+                        self._retired[whole, str(name)] += count
+                    del self._cells[place]
+
+
+def _draw_lines(cells: list[Cell]) -> None:
+    """Draw the line of every cell that counts units at about the 80th percentile of legacy's answers to that operation."""
+    answers = {_operation(cell.place): Counter[int]() for cell in cells if cell.units.is_counting}
+    for cell in cells if answers else ():
+        if (known := answers.get(_operation(cell.place))) is not None:
+            cell.add_answers(Side.LEGACY, known)
+    for cell in cells if answers else ():
+        if cell.units.is_counting:
+            of_legacy = answers[_operation(cell.place)]
+            line_ns = quantile_ns(of_legacy, _LINE_AT) if of_legacy.total() >= _LINE_NEEDS else None
+            cell.units.line_ns = line_ns or 0
+
+
+def _operation(place: Place) -> tuple[str, str, str]:
+    return place.phase, place.seam, place.operation

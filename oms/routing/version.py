@@ -140,10 +140,10 @@ def _own_modules(one: object) -> Iterator[str]:
 
 
 def _is_part(module: str, home: str) -> bool:
-    if module.split(".")[0] == "oms":
+    if module.split(".", maxsplit=1)[0] == "oms":
         # What this house wraps around a side to watch it is no part of the side.
         return module.startswith((_UNIFIED, *_LEGACY))
-    return module.split(".")[0] == home and home not in sys.stdlib_module_names
+    return module.split(".", maxsplit=1)[0] == home and home not in sys.stdlib_module_names
 
 
 def _may_hold_parts(one: object, home: str) -> bool:

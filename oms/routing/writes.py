@@ -16,8 +16,7 @@ from oms.domain.phase import Operation
 from oms.domain.stage import Side, Stage
 from oms.routing.contain import CONTAINED, INSIDE, is_own_cancellation
 from oms.routing.job import Job
-from oms.routing.reads import snapshot_call
-from oms.routing.snapshot import is_frozen, opened, raised, size_of, snapshot
+from oms.routing.snapshot import is_frozen, opened, raised, size_of, snapshot, snapshot_call
 from oms.routing.state import SeamState, key_getter
 from oms.routing.steps import Cut, within
 from oms.routing.tally import Cell
@@ -30,7 +29,7 @@ def write_at(
     state: SeamState, operation: Operation, stage: Stage, plan: str, *, first: Side, second: Side | None
 ) -> Call:
     """Return the callable that does the write *operation*, counted under *plan*: *first* answers, *second* (if any) follows."""
-    write = Write(state, operation, stage, state.cell(operation.name, stage, plan), first, second)
+    write = Write(state, operation, stage, state.cell(operation.name, stage, plan), first=first, second=second)
     return write.acall if operation.is_async else write.call
 
 
@@ -38,7 +37,7 @@ class Write:
     """One write operation at one stage."""
 
     def __init__(
-        self, state: SeamState, operation: Operation, stage: Stage, cell: Cell, first: Side, second: Side | None
+        self, state: SeamState, operation: Operation, stage: Stage, cell: Cell, *, first: Side, second: Side | None
     ) -> None:
         self._state = state
         self._operation = operation
@@ -48,6 +47,7 @@ class Write:
         self._answering = state.binding.method(first, operation.name)
         self._following = state.binding.method(first.other, operation.name)
         self._cell = cell
+        self._units = cell.units
         self._key_of = key_getter(operation)
         self._facts = [
             parameter.name
@@ -197,6 +197,10 @@ class Write:
         if self._first is Side.UNIFIED and self._second is not None and isinstance(error, Exception):
             # Legacy is not asked then, so whether it would have answered is not known; the caller had an error all the same.
             self._state.failed_alone(self._operation)
+        if isinstance(error, Exception):
+            self._units.failed()
+            if duration > self._units.line_ns:
+                self._units.slow(duration)
         if not isinstance(error, Exception):
             self._cell.call(Disposition.CANCELLED, self._first)(duration)
         elif self._second is None:
@@ -206,6 +210,8 @@ class Write:
 
     def _answered(self, key: str | None, kwargs: dict[str, Any], answer: object, duration: int) -> Job | None:
         """Return what there is to compare, None if the write goes to one side only."""
+        if duration > self._units.line_ns:
+            self._units.slow(duration)
         if self._second is None:
             self._cell.call(Disposition.UNSHADOWED, self._first)(duration)
             if self._state.is_written_by_some(self._first.other):
@@ -241,6 +247,7 @@ class Write:
     def _count_match(self, job: Job) -> None:
         durations = ((self._first, job.control_ns), (self._first.other, job.candidate_ns or 0))
         self._cell.shadowed(Outcome.MATCHED, None, durations)
+        self._state.requests.note(self._cell.count, self._operation.name, job.key)
 
     def _leave(self, key: str | None) -> tuple[Side, ...]:
         """End the write; return the sides that must forget the key because writes of it may have crossed."""

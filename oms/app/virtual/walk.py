@@ -14,7 +14,7 @@ from oms.app.virtual.service import PHASE, VirtualService
 from oms.app.virtual.world import World
 from oms.domain.split import parse_wish
 from oms.flagging.files import FlagFiles
-from oms.journal.counts import open_counts
+from oms.journal.guard_counts import open_counts
 from oms.rollout.audit import Audit
 from oms.rollout.flip import flip
 from oms.rollout.guard.controller import Controller, PhaseLook
