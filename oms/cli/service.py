@@ -6,12 +6,15 @@ import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from oms.cli.context import folders_of
 from oms.cli.output import Output
 from oms.cli.parsing import phase_name, whole_number
 from oms.domain.errors import CouldNot
+
+if TYPE_CHECKING:
+    from oms.app.injection import Faults
 
 _CALLS = 30_000
 _SEED = 1
@@ -19,6 +22,7 @@ _REHEARSE = """\
 examples:
   oms rehearse
   oms rehearse --phase cache --calls 5000 --seed 7 --out out/rehearsal --json
+  oms rehearse --inject unified-errors=3%
 """
 _SERVE = """\
 example:
@@ -33,7 +37,7 @@ def add(commands: Any, folders: argparse.ArgumentParser) -> None:
         help="walk phases through their stages under traffic, with a report",
         epilog=_REHEARSE,
         parents=[folders],
-        usage="oms rehearse [--phase P]... [--calls N] [--seed S] [--out DIR] [--json]",
+        usage="oms rehearse [--phase P]... [--calls N] [--seed S] [--out DIR] [--inject FAULT,...] [--json]",
     )
     rehearse.add_argument(
         "--phase",
@@ -63,6 +67,13 @@ def add(commands: Any, folders: argparse.ArgumentParser) -> None:
         default=Path("out/rehearsal"),
         help="where report and flags go (default out/rehearsal)",
     )
+    rehearse.add_argument(
+        "--inject",
+        metavar="FAULT,...",
+        type=_faults,
+        help="what goes wrong in unified once live is reached, for the guards to find:"
+        " unified-errors=3%% slow=2x tail=12x wrong-value=1%% hang none",
+    )
     rehearse.add_argument("--json", action="store_true", help="print one JSON object")
     rehearse.set_defaults(run=_rehearse, parser=rehearse)
     serve = commands.add_parser(
@@ -91,10 +102,17 @@ def _rehearse(arguments: argparse.Namespace, out: Output) -> int:
         out=arguments.out,
         as_json=out.as_json,
         flags=folders_of(arguments).flags,
+        faults=arguments.inject,
         html=html_report if _has_html() else None,
         stdout=out.stdout,
         stderr=out.stderr,
     )
+
+
+def _faults(text: str) -> Faults:
+    with _service_installed():
+        from oms.app.injection import parse_faults
+    return parse_faults(text)
 
 
 def _serve(arguments: argparse.Namespace, out: Output) -> int:

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oms.app.rehearsal.driver import Counts
-from oms.app.rehearsal.walk import ROLLBACK_WAIT_S, Walked
+from oms.app.rehearsal.incident import ROLLBACK_WAIT_S, Tripping
+from oms.app.rehearsal.walk import Walked
+from oms.app.rehearsal.watch import PROFILE
 from oms.domain.observation import Outcome
 from oms.domain.record import Trip
 from oms.journal import JournalReader
 from oms.journal.reader import DivergenceGroup
+from oms.rollout.acknowledgement import Acknowledgement
 
 GOOD, BAD_NEWS = 0, 3
 
@@ -35,6 +38,7 @@ class PhaseFindings:
         calls: Routed calls of its facades.
         outcomes: Every outcome by name, zeros too; they sum to the shadowed calls.
         rescued: Reads that legacy answered because unified raised.
+        delayed: Callers of unified who waited longer than the port allows, because their call could not be cut.
     """
 
     calls: int
@@ -44,6 +48,7 @@ class PhaseFindings:
     trips: tuple[tuple[int, Trip], ...]
     rescued: int
     walked: Walked
+    delayed: int = 0
 
     @property
     def known(self) -> list[str]:
@@ -51,14 +56,33 @@ class PhaseFindings:
         return sorted({each.known for each in self.divergences if each.known})
 
     @property
+    def all_trips(self) -> list[Tripping]:
+        """Every guard that tripped, with calls and seconds where an injection was the beginning that they are counted from."""
+        if self.walked.incident is not None:
+            return self.walked.incident.trips
+        return [
+            Tripping(
+                trip.guard, trip.seam, trip.operation, trip.from_stage, trip.to_stage, None, None, pid, trip.reason
+            )
+            for pid, trip in self.trips
+        ]
+
+    @property
     def is_back_in_time(self) -> bool:
         """True if every process acknowledged the rollback within the second that it may take."""
-        report = self.walked.rollback
-        return report is not None and report.confirmed and report.acknowledgement.seconds <= ROLLBACK_WAIT_S
+        end = self.way_back
+        return end is not None and end.complete and end.seconds <= ROLLBACK_WAIT_S
+
+    @property
+    def way_back(self) -> Acknowledgement | None:
+        """How the way back was acknowledged; after an injection only the one that a guard took counts."""
+        if self.walked.incident is not None:
+            return self.walked.incident.rolled_back
+        return self.walked.rollback.acknowledgement if self.walked.rollback else None
 
     def as_json(self) -> dict[str, object]:
         """Return what ``--json`` says of the phase."""
-        end = self.walked.rollback.acknowledgement if self.walked.rollback else None
+        end, incident = self.way_back, self.walked.incident
         return {
             "calls": self.calls,
             "outcomes": self.outcomes,
@@ -71,12 +95,11 @@ class PhaseFindings:
                 "acknowledged": end.acknowledged if end else 0,
                 "seconds": round(end.seconds, 3) if end else None,
             },
-            "trips": [
-                {"pid": pid, "seam": trip.seam, "operation": trip.operation, "guard": trip.guard, "from": trip.from_stage, "to": trip.to_stage}
-                for pid, trip in self.trips
-            ],
+            "trips": [trip.as_json() for trip in self.all_trips],
             "rescued": self.rescued,
-        }  # fmt: skip
+            "delayed": self.delayed,
+            "injection": incident.as_json() if incident else None,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +110,7 @@ class Findings:
         caller_errors: Callers who got neither the control's own object or exception nor a counted rescue, and requests that were not
             answered as a good service answers.
         problems: What was not as it should be, one line each.
+        reads_inside: Reads that were made inside the workers, besides those of the requests.
     """
 
     seed: int
@@ -96,6 +120,7 @@ class Findings:
     requests: Counts
     seconds: float
     problems: tuple[str, ...]
+    reads_inside: int = 0
 
     @property
     def exit_code(self) -> int:
@@ -110,6 +135,7 @@ class Findings:
             "seed": self.seed,
             "caller_errors": self.caller_errors,
             "report": str(self.report),
+            "profile": PROFILE,
             "phases": {name: each.as_json() for name, each in self.phases.items()},
         }
 
@@ -128,6 +154,7 @@ def read_phase(journal: JournalReader, phase: str, walked: Walked) -> PhaseFindi
         trips=tuple((pid, trip) for pid, trip in journal.trips() if trip.phase == phase),
         rescued=sums["rescued"],
         walked=walked,
+        delayed=sums["delayed"],
     )
 
 

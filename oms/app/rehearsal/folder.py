@@ -46,9 +46,19 @@ class Folder:
         return self.root / "report.html"
 
     @property
+    def latches(self) -> Path:
+        """What the controller and people have latched."""
+        return self.var / "rollout.json"
+
+    @property
     def switch(self) -> Path:
         """The file that turns injected faults on."""
         return self.root / "injection"
+
+    @property
+    def guard_log(self) -> Path:
+        """Where the controller writes what it complains about."""
+        return self.root / "guard.log"
 
     def log(self, number: int) -> Path:
         """Return where the worker of *number* writes what it complains about."""

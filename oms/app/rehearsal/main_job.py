@@ -7,20 +7,26 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TextIO
 
+from oms.app.injection import Faults, Order
 from oms.app.ontology import Ontology
 from oms.app.rehearsal.board import switchboard
+from oms.app.rehearsal.climb import Climb
 from oms.app.rehearsal.driver import Driver
 from oms.app.rehearsal.environment import rehearsal_environment
 from oms.app.rehearsal.findings import Findings, caller_errors, read_phase
 from oms.app.rehearsal.fleet import Fleet
 from oms.app.rehearsal.folder import Folder, prepare
-from oms.app.rehearsal.progress import progress
+from oms.app.rehearsal.incident import Staging
+from oms.app.rehearsal.probes import Probes
+from oms.app.rehearsal.progress import Say, progress
 from oms.app.rehearsal.summary import text_of
 from oms.app.rehearsal.traffic import Traffic
 from oms.app.rehearsal.walk import Walk, Walked
+from oms.app.rehearsal.watch import Watch
 from oms.domain.errors import BadInput
 from oms.domain.phase import Phase
 from oms.journal import JournalReader
@@ -28,6 +34,9 @@ from oms.unified.config import unified_env
 from oms.wiring import BOUND_PHASES
 
 WORKERS = 3
+
+_READS_FIRST = 5_000
+"""Reads in shadow before a fault that is about time, from which the controller knows legacy's p99. Source: reference simulation."""
 
 HtmlReport = Callable[[JournalReader], str]
 """Writes the report for people; the console's, handed in by the command because no entrance imports another."""
@@ -42,6 +51,7 @@ def run(
     as_json: bool = False,
     flags: Path = Path("flags"),
     workers: int = WORKERS,
+    faults: Faults | None = None,
     html: HtmlReport | None = None,
     stdout: TextIO | None = None,
     stderr: TextIO | None = None,
@@ -56,6 +66,7 @@ def run(
         as_json: Print one JSON object in place of the summary.
         flags: Folder that is copied.
         workers: Processes that serve.
+        faults: What goes wrong in unified once live is reached, to be taken back by the controller; None for a walk to live and back.
         html: Writes ``report.html``; None writes the summary as ``report.txt`` in its place.
         stdout, stderr: Where result and progress go; None for the process's own.
 
@@ -64,26 +75,36 @@ def run(
         CouldNot: if the workers cannot be started.
     """
     chosen = [_bound(name) for name in dict.fromkeys(phases)]
+    faults = faults or Faults()
+    _check_rescuable(chosen, faults)
     folder = prepare(out, flags=flags, phases=chosen)
-    rehearsal = Rehearsal(folder, chosen, calls=calls, seed=seed, workers=workers, stderr=stderr or sys.stderr)
-    findings = asyncio.run(rehearsal.go(html))
+    plan = Plan(chosen, calls=calls, seed=seed, workers=workers, faults=faults)
+    findings = asyncio.run(Rehearsal(folder, plan, stderr or sys.stderr).go(html))
     result = json.dumps(findings.as_json()) + "\n" if as_json else text_of(findings)
     (stdout or sys.stdout).write(result)
     return findings.exit_code
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to rehearse; see :func:`run`."""
+
+    phases: Sequence[Phase]
+    _: KW_ONLY
+    calls: int
+    seed: int
+    workers: int
+    faults: Faults
+
+
 class Rehearsal:
     """One rehearsal in a folder of its own."""
 
-    def __init__(
-        self, folder: Folder, phases: Sequence[Phase], *, calls: int, seed: int, workers: int, stderr: TextIO
-    ) -> None:
+    def __init__(self, folder: Folder, plan: Plan, stderr: TextIO) -> None:
         self._folder = folder
-        self._phases = phases
-        self._calls = calls
-        self._seed = seed
-        self._workers = workers
+        self._plan = plan
         self._stderr = stderr
+        self._probed = 0
 
     async def go(self, html: HtmlReport | None) -> Findings:
         """Do all of it.
@@ -91,40 +112,65 @@ class Rehearsal:
         Raises:
             CouldNot: if the workers cannot be started, or have left no journal.
         """
-        began = time.monotonic()
-        fleet = Fleet(self._folder, self._workers, rehearsal_environment(unified_env))
-        traffic = Traffic(Ontology.load(), self._seed)
+        began, plan = time.monotonic(), self._plan
+        order = Order(plan.faults, plan.seed, self._folder.switch.absolute())
+        fleet = Fleet(self._folder, plan.workers, rehearsal_environment(unified_env), order)
+        traffic = Traffic(Ontology.load(), plan.seed)
         async with fleet:
             driver = Driver(fleet.ports, traffic)
-            async with driver, progress(self._stderr, self._calls, lambda: driver.counts.sent) as say:
-                walked = await self._walk_all(driver, fleet, traffic, say)
+            async with driver, progress(self._stderr, plan.calls, lambda: driver.counts.sent) as say:
+                scene = _Scene(driver, fleet, traffic, say)
+                walked = await self._walk_all(scene)
             identity = await fleet.identity()
         with JournalReader(self._folder.journal) as journal:
             found = {name: read_phase(journal, name, each) for name, each in walked.items()}
             findings = Findings(
-                seed=self._seed,
+                seed=plan.seed,
                 caller_errors=caller_errors(driver.counts, identity, list(found.values())),
                 report=self._folder.report if html else self._folder.report.with_suffix(".txt"),
                 phases=found,
                 requests=driver.counts,
                 seconds=time.monotonic() - began,
                 problems=tuple(_problems(walked, fleet)),
+                reads_inside=self._probed,
             )
             findings.report.write_text(html(journal) if html else text_of(findings), encoding="utf-8")
         return findings
 
-    async def _walk_all(
-        self, driver: Driver, fleet: Fleet, traffic: Traffic, say: Callable[[str], None]
-    ) -> dict[str, Walked]:
-        board = switchboard(self._folder)
+    async def _walk_all(self, scene: _Scene) -> dict[str, Walked]:
         walked: dict[str, Walked] = {}
-        left = self._calls
-        for place, phase in enumerate(self._phases):
-            calls = left // (len(self._phases) - place)
+        left = self._plan.calls
+        for place, phase in enumerate(self._plan.phases):
+            calls = left // (len(self._plan.phases) - place)
             left -= calls
-            walk = Walk(board, phase, driver, fleet.ports, calls, traffic.deployment, say)
-            walked[phase.name] = await walk.go()
+            walked[phase.name] = await self._walk(phase, calls, scene)
         return walked
+
+    async def _walk(self, phase: Phase, calls: int, scene: _Scene) -> Walked:
+        board, faults, folder = switchboard(self._folder), self._plan.faults, self._folder
+        probes, driver, ports, say = Probes(phase.name), scene.driver, scene.fleet.ports, scene.say
+        watch = Watch(folder, phase.name, say.verdict)
+        reads_first = _READS_FIRST if faults.are_about_time else 0
+        climb = Climb(folder, board, phase, driver, ports, probes, watch.check, say.stage, reads_first)
+        staging = Staging(folder, board, phase, driver, ports, probes, faults, watch.check, say.stage)
+        inject = None if faults.is_none else staging.go
+        deployment = scene.traffic.deployment
+        walk = Walk(
+            board, phase, driver, ports, calls, deployment, climb, say.stage, inject=inject, watch=lambda: watch
+        )
+        walked = await walk.go()
+        self._probed += probes.reads
+        return walked
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """What every phase is walked with."""
+
+    driver: Driver
+    fleet: Fleet
+    traffic: Traffic
+    say: Say
 
 
 def _problems(walked: dict[str, Walked], fleet: Fleet) -> list[str]:
@@ -132,6 +178,16 @@ def _problems(walked: dict[str, Walked], fleet: Fleet) -> list[str]:
     if fleet.broken_ends:
         found.append(f"{fleet.broken_ends} of {len(fleet.workers)} workers did not end in good order")
     return found
+
+
+def _check_rescuable(phases: Sequence[Phase], faults: Faults) -> None:
+    for phase in phases:
+        if not faults.is_none and not phase.rescuable:
+            raise BadInput(
+                "--inject",
+                found=f"{faults} for phase {phase.name}, whose reads legacy may not rescue",
+                wanted="a phase whose callers see nothing of it, as cache",
+            )
 
 
 def _bound(name: str) -> Phase:

@@ -1,0 +1,88 @@
+"""From shadow up the steps of the policy: the controller moves the phase on, the rehearsal only sends traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from oms.app.rehearsal.driver import Driver
+from oms.app.rehearsal.folder import Folder
+from oms.app.rehearsal.probes import Probes
+from oms.app.rehearsal.watch import PROFILE
+from oms.domain.errors import CouldNot
+from oms.domain.phase import Phase
+from oms.domain.split import Wish
+from oms.domain.stage import Stage
+from oms.rollout.guard.policy_file import FILE, read_policy
+from oms.rollout.switchboard import Switchboard
+from oms.rollout.wording import wish_text
+from oms.seams import PHASES
+
+MOST_READS = 60_000
+"""Reads after which a phase that is still not moved on will not be."""
+
+_CHUNK = 100
+_PROBE_READS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Climb:
+    """Sends traffic until the controller has moved the phase to the last step of its policy.
+
+    Attributes:
+        check: Raises ``CouldNot`` if the controller has ended.
+        say: Told of each step as it is reached.
+        reads_first: Reads in shadow before the controller looks, so that it knows well what slow is.
+    """
+
+    folder: Folder
+    board: Switchboard
+    phase: Phase
+    driver: Driver
+    ports: list[int]
+    probes: Probes
+    check: Callable[[], None]
+    say: Callable[[str], None]
+    reads_first: int = 0
+
+    async def prepare(self) -> None:
+        """Send the first reads."""
+        for _ in range(0, self.reads_first, _PROBE_READS * len(self.ports)):
+            await self._send(0)
+
+    async def go(self, calls: int, reached: Callable[[str], None]) -> None:
+        """Climb; *reached* is told each step. Send *calls* requests, and more where the controller wants to see more.
+
+        Raises:
+            CouldNot: if it does not come to the top.
+        """
+        top, stands, left, reads = self.top(), self._stands(), calls, 0
+        while stands != top:
+            if reads >= MOST_READS:
+                raise CouldNot(f"{stands}: not moved on to {top} after {reads:,} reads; oms guard told why")
+            left -= await self._send(min(left, _CHUNK) if left or self.probes.are_any else _CHUNK)
+            reads += _PROBE_READS * len(self.ports) + _CHUNK
+            self.check()
+            if (now := self._stands()) != stands:
+                stands = now
+                reached(stands)
+                self.say(f"{self.phase.name} {stands}")
+        await self.driver.drive(max(0, left))
+
+    def top(self) -> str:
+        """Return the last step of the policy, as a split reads."""
+        policy = read_policy(self.folder.flags / FILE, PHASES, profile=PROFILE)
+        return wish_text(Wish(Stage.LIVE, policy.phases[self.phase.name].policy.steps[-1].weight))
+
+    async def _send(self, calls: int) -> int:
+        """Send *calls* ordinary requests and some probes; return *calls*."""
+        extra = 0
+        for port in self.ports:
+            requests = self.probes.requests(_PROBE_READS)
+            self.driver.enqueue(port, requests)
+            extra += len(requests)
+        await self.driver.drive(calls + extra)
+        return calls
+
+    def _stands(self) -> str:
+        return str(self.board.flags.read(self.phase.name).split)

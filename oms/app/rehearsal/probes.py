@@ -1,0 +1,51 @@
+"""Requests that bring a phase evidence soon: many reads, each for a targeting key that nobody has used before."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+from oms.app.rehearsal.burst import burst
+from oms.app.rehearsal.request import Request, request
+
+_BURST = 200
+_RELOAD_READS = 60
+"""About how many settings one reload reads."""
+
+
+class Probes:
+    """Makes them for one phase; one that has none gets by with ordinary traffic.
+
+    Attributes:
+        reads: How many reads were asked for so far that were made inside a worker, and not by a caller over HTTP.
+    """
+
+    def __init__(self, phase: str) -> None:
+        makers: dict[str, Callable[[int], list[Request]]] = {"cache": self._bursts, "config": self._reloads}
+        self._make = makers.get(phase, _none)
+        self._numbers = itertools.count()
+        self.reads = 0
+
+    @property
+    def are_any(self) -> bool:
+        """False where ordinary traffic has to do."""
+        return self._make is not _none
+
+    def requests(self, reads: int) -> list[Request]:
+        """Return requests for one process that come to about *reads* reads."""
+        return self._make(reads)
+
+    def _bursts(self, reads: int) -> list[Request]:
+        self.reads += reads
+        sizes = [_BURST] * (reads // _BURST) + ([reads % _BURST] if reads % _BURST else [])
+        return [burst(next(self._numbers) * _BURST, size) for size in sizes]
+
+    def _reloads(self, reads: int) -> list[Request]:
+        """A tenant's reload: the reads of one request are one unit of work, so one key."""
+        count = max(1, reads // _RELOAD_READS)
+        path, tenants = "/configuration/reload", (f"probe-{next(self._numbers)}" for _ in range(count))
+        return [request("reload", "POST", path, tenant=name, expected=frozenset({204})) for name in tenants]
+
+
+def _none(reads: int) -> list[Request]:
+    return []
