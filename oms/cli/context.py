@@ -86,12 +86,15 @@ def sources(folders: Folders, board: Switchboard, *, profile: str | None = None)
     """
     from oms.journal.guard_counts import open_counts
     from oms.rollout.guard.facts import Sources
+    from oms.rollout.guard.operations import operations_of
     from oms.rollout.guard.policy_file import FILE, read_policy
     from oms.seams import PHASES
-    from oms.seams.operations import operations_of
 
     policy = partial(read_policy, folders.flags / FILE, tuple(PHASES), profile=profile)
-    policy()
+    if profile is not None:
+        for problem in policy().problems:
+            if problem.path == f"profile.{profile}":
+                raise problem
     return Sources(
         board=board,
         counts=partial(open_counts, folders.var / "journal.db"),

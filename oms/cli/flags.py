@@ -1,4 +1,4 @@
-"""``oms flags check``: whether flag files are fit to be served, before anybody serves them."""
+"""``oms flags check``: whether flag files are fit to be served, and the policy to be gone by, before anybody does."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ examples:
   oms flags check
   oms flags check flags --json
 
-exit code 2 if a file must not be served
+exit code 2 if a file must not be served, or the policy is not fit or has expired
 """
 
 
@@ -50,9 +50,21 @@ def _check(arguments: argparse.Namespace, out: Output) -> int:
     if not folder.is_dir():
         raise BadInput(str(folder), found="no folder", wanted="a folder with one flag file a phase")
     problems = [problem.message for problem in check_folder(folder, PHASES)]
+    problems += _policy_problems(folder)
     for problem in problems:
         out.line(problem)
     if not problems:
         out.line(f"{folder}: all {len(PHASES)} flag files are good")
     out.result({"schema": 1, "folder": str(folder), "problems": problems})
     return Exit.BAD_INPUT if problems else Exit.GOOD
+
+
+def _policy_problems(folder: Path) -> list[str]:
+    """Return what is wrong with the policy; a folder without one only keeps ``oms guard`` from moving anything on."""
+    import datetime as dt
+
+    from oms.rollout.guard.policy_file import FILE, check_policy
+    from oms.seams import PHASES
+
+    path = folder / FILE
+    return check_policy(path, PHASES, today=dt.datetime.now(dt.UTC).date()) if path.exists() else []

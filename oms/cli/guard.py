@@ -73,7 +73,7 @@ def _guard(arguments: argparse.Namespace, out: Output) -> int:
         return _plan(arguments, out, phases)
     board = switchboard(folders, warn=out.warn)
     found = sources(folders, board, profile=arguments.profile)
-    with Candidate(terms(folders)) as leader:
+    with Candidate(terms(folders), profile=arguments.profile) as leader:
         controller = Controller(found, leader=leader, promote=not arguments.no_promote)
         run = Run(controller, leader, phases, out)
         if arguments.once:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from oms.cli.context import folders_of, switchboard, wants_colour
+from oms.cli.context import folders_of, sources, switchboard, terms, wants_colour
 from oms.cli.exits import Exit
 from oms.cli.output import Output
 from oms.cli.parsing import phase_name
@@ -19,7 +19,7 @@ examples:
   oms status cache --json
 
 exit code 1 if a process does not serve the flags as they are,
-3 if a flag file is broken or a phase has tripped
+3 if a flag file is broken or a guard has tripped
 """
 
 
@@ -38,11 +38,15 @@ def add(commands: Any, folders: argparse.ArgumentParser) -> None:
 
 
 def _status(arguments: argparse.Namespace, out: Output) -> int:
+    from oms.rollout.guard.leader import newest_term
     from oms.rollout.status import gather
     from oms.seams import PHASES
 
     names = [arguments.phase] if arguments.phase else list(PHASES)
-    report = gather(switchboard(folders_of(arguments), warn=out.warn), [PHASES[name] for name in names])
+    folders = folders_of(arguments)
+    board, term = switchboard(folders, warn=out.warn), newest_term(terms(folders))
+    found = sources(folders, board, profile=term.profile if term and term.held else None)
+    report = gather(board, [PHASES[name] for name in names], sources=found, term=term)
     if out.as_json:
         out.result(report.as_json())
         for note in report.notes:

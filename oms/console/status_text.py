@@ -11,6 +11,8 @@ from rich.text import Text
 
 from oms.domain.split import percent_text
 from oms.domain.stage import Stage, after
+from oms.rollout.guard.ramp import Action, Assessment
+from oms.rollout.guard.wording import controller_text, guards_text, latches_text, next_text
 from oms.rollout.status import PhaseStatus, ProcessStatus, StatusReport
 from oms.rollout.wording import age_text, clock_text
 
@@ -42,11 +44,21 @@ def verdict(status: PhaseStatus) -> tuple[str, str]:
     """Return the glyph and the word for one phase, the worst that holds."""
     if status.now.problem:
         return "x", "broken"
-    if status.tripped:
+    if status.tripped or status.latch.tripped:
         return "x", "tripped"
+    if status.latch.paused:
+        return "!", "paused"
+    if status.rollout is not None and _is_frozen(status.rollout):
+        return "!", "frozen"
     if status.lags:
         return "!", "waiting"
     return "ok", "good"
+
+
+def _is_frozen(found: Assessment) -> bool:
+    facts = found.facts
+    orders = (facts.latch.frozen, facts.latched.frozen)
+    return any(order is not None and order.holds_at(facts.now_s) for order in orders)
 
 
 def stage_words(status: PhaseStatus) -> str:
@@ -62,7 +74,10 @@ def stage_words(status: PhaseStatus) -> str:
 def next_commands(status: PhaseStatus) -> list[str]:
     """Return what to type next for one phase: the way on if nothing is wrong, the way back if there is one."""
     name = status.phase.name
-    glyph, _ = verdict(status)
+    glyph, word = verdict(status)
+    stands_back = status.now.most_advanced.rank <= Stage.SHADOW.rank and not status.now.problem and not status.tripped
+    if word == "paused" or (word == "tripped" and stands_back):
+        return [f"oms resume {name} --reason TEXT"]
     if glyph == "x":
         return [f"oms rollback {name}"]
     on = (
@@ -81,7 +96,8 @@ def _headline(report: StatusReport) -> Text:
     agreeing = sum(1 for process in report.processes if _agrees(process, report))
     total = len(report.processes)
     processes = f"{agreeing} of {total} processes agree" if total else "no process is running"
-    return Text(f"oms | flags: {report.source} | {processes} | {clock_text(report.at)}", style="bold")
+    words = ("oms", f"flags: {report.source}", processes, controller_text(report.term), clock_text(report.at))
+    return Text(" | ".join(words), style="bold")
 
 
 def _agrees(process: ProcessStatus, report: StatusReport) -> bool:
@@ -171,6 +187,10 @@ def _about(status: PhaseStatus) -> Iterator[tuple[str, str]]:
         )
     for lag in status.lags:
         yield "why", f"{name}: {lag}"
+    if status.rollout is not None:
+        yield from (("why", sentence) for sentence in latches_text(status.rollout))
+        if status.rollout.next.action is not Action.BY_HAND or status.rollout.guards:
+            yield "next", f"{name}: guards {guards_text(status.rollout)} | {next_text(status.rollout)}"
     if last is not None:
         yield (
             "last",

@@ -144,9 +144,9 @@ class Batch:
 
     tallies: list[Tally] = field(default_factory=list)
     latencies: list[Latency] = field(default_factory=list)
-    units: list[Units] = field(default_factory=list)
     divergences: list[Divergence] = field(default_factory=list)
     repairs: list[Repair] = field(default_factory=list)
     trips: list[Trip] = field(default_factory=list)
     lost_divergences: int = 0
     """Divergences that did not fit the bound since the last drain; they are in the tallies, only their samples are gone."""
+    units: list[Units] = field(default_factory=list)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from oms.domain.errors import CouldNot
 from oms.domain.phase import Phase
@@ -12,6 +12,13 @@ from oms.domain.stage import Stage
 from oms.domain.standing import ProcessStanding
 from oms.rollout.acknowledgement import follows, is_silent, lag
 from oms.rollout.audit import AuditLine, AuditTrail
+from oms.rollout.guard.facts import Sources
+from oms.rollout.guard.facts import gather as facts_of
+from oms.rollout.guard.latches import PhaseLatch
+from oms.rollout.guard.leader import Term
+from oms.rollout.guard.policy_file import Policy
+from oms.rollout.guard.ramp import Assessment, assess
+from oms.rollout.guard.wording import assessment_json, controller_json
 from oms.rollout.present import Present, present
 from oms.rollout.switchboard import Switchboard
 
@@ -30,6 +37,7 @@ class PhaseStatus:
         followed_by: How many live processes follow its flag.
         lags: One sentence for each of those that does not serve it as it is.
         last: The last move in the audit, None if there is none.
+        rollout: What the guards say and what comes next, None if nobody asked.
     """
 
     phase: Phase
@@ -41,6 +49,12 @@ class PhaseStatus:
     followed_by: int
     lags: tuple[str, ...]
     last: AuditLine | None
+    rollout: Assessment | None = None
+
+    @property
+    def latch(self) -> PhaseLatch:
+        """What is latched for it."""
+        return PhaseLatch() if self.rollout is None else self.rollout.facts.latch
 
     @property
     def split(self) -> Split | None:
@@ -59,6 +73,7 @@ class PhaseStatus:
             "age_s": None if self.age_s is None else round(self.age_s, 1),
             "tripped": self.tripped,
             "repairs": self.repairs,
+            "rollout": None if self.rollout is None else assessment_json(self.rollout),
         }
 
 
@@ -91,6 +106,7 @@ class StatusReport:
         processes: Live ones, lowest pid first.
         ended: Pids of processes that ended without taking their process file away.
         notes: What else went wrong while looking: process files or audit that cannot be read, damaged audit lines.
+        term: The controller that leads, None if there never was one.
     """
 
     at: float
@@ -98,6 +114,7 @@ class StatusReport:
     processes: tuple[ProcessStatus, ...]
     ended: tuple[int, ...]
     notes: tuple[str, ...]
+    term: Term | None = None
 
     @property
     def source(self) -> str:
@@ -107,8 +124,8 @@ class StatusReport:
 
     @property
     def has_bad_news(self) -> bool:
-        """True if a file is broken or a process has tripped."""
-        return any(status.now.problem or status.tripped for status in self.phases)
+        """True if a file is broken, or a guard has tripped."""
+        return any(status.now.problem or status.tripped or status.latch.tripped for status in self.phases)
 
     @property
     def agreed(self) -> bool:
@@ -120,24 +137,47 @@ class StatusReport:
         return {
             "schema": 1,
             "source": self.source,
+            "controller": controller_json(self.term),
             "phases": {status.phase.name: status.as_json() for status in self.phases},
             "processes": [process.as_json() for process in self.processes],
         }
 
 
-def gather(board: Switchboard, phases: Iterable[Phase]) -> StatusReport:
-    """Look at everything once. What cannot be read is a note, never an error."""
+def gather(
+    board: Switchboard, phases: Iterable[Phase], *, sources: Sources | None = None, term: Term | None = None
+) -> StatusReport:
+    """Look at everything once. What cannot be read is a note, never an error.
+
+    Args:
+        sources: What the controller goes by; without them nothing is said of guards.
+        term: The controller that leads.
+    """
     now = board.clock()
     notes: list[str] = []
+    policy = sources.policy() if sources else None
     standings, trail = _standings(board, notes), _trail(board, notes)
     live = sorted((standing for standing in standings if standing.alive), key=lambda standing: standing.pid)
     return StatusReport(
         at=now,
-        phases=tuple(_phase_status(board, phase, live, trail, now) for phase in phases),
+        phases=tuple(
+            replace(_phase_status(board, phase, live, trail, now), rollout=_rollout(sources, policy, phase, notes))
+            for phase in phases
+        ),
         processes=tuple(_process_status(standing, now) for standing in live),
         ended=tuple(sorted(standing.pid for standing in standings if not standing.alive)),
         notes=tuple(notes),
+        term=term,
     )
+
+
+def _rollout(sources: Sources | None, policy: Policy | None, phase: Phase, notes: list[str]) -> Assessment | None:
+    if sources is None or policy is None:
+        return None
+    try:
+        return assess(facts_of(sources, phase, policy))
+    except Exception as error:  # the screen is looked at when things are wrong
+        notes.append(f"{phase.name}: its guards could not be looked at: {type(error).__name__}: {error}")
+        return None
 
 
 def _standings(board: Switchboard, notes: list[str]) -> Sequence[ProcessStanding]:

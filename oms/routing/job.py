@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import Any
 
+from oms.domain.evidence import EMPTY, REPEATED
 from oms.domain.observation import Facts, Observation, Outcome, Raised, Returned, Uncomparable
 from oms.domain.phase import Operation
 from oms.domain.stage import Effect, Side, Stage
@@ -97,9 +98,9 @@ class Job:
         verdict = self.state.judge.judge(self.operation, self.facts(), legacy=legacy, unified=unified)
         also = self._errors()
         if verdict.is_empty:
-            also = (*also, "empty")
+            also = (*also, EMPTY)
         elif verdict.outcome in _CLEAN and self._is_repeated():
-            also = (*also, "repeated")
+            also = (*also, REPEATED)
         self.count(verdict.outcome, verdict.reason, *also)
         has_failed_alone = isinstance(unified, Raised) and isinstance(legacy, Returned)
         if self.control is Side.UNIFIED and has_failed_alone and not self.is_judged_by_guard:

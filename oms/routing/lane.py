@@ -181,7 +181,7 @@ class SyncLane:
                 look = self._sampling.second_look(job)
                 self._run(job)
                 time.sleep(0)
-                if look is not None and not self._allowance.is_spent and not self._is_stopping:
+                if look is not None and not self._allowance.is_spent:
                     self._run(begun(look))
             elif self._is_stopping:
                 return

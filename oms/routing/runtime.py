@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-import os
 import secrets
 import threading
 import time
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
@@ -24,6 +23,7 @@ from oms.routing.binding import bind
 from oms.routing.bound import Bound
 from oms.routing.capped import Caps, highest
 from oms.routing.epoch import Epoch
+from oms.routing.fork import reset_in_child
 from oms.routing.lane import LaneLimits, SyncLane
 from oms.routing.scopes import CURRENT, Scope
 from oms.routing.state import SeamState
@@ -82,7 +82,7 @@ class Runtime:
         self._caps = Caps()
         self._on_trip: list[Callable[[Trip], None]] = []
         self._watchdog = Watchdog(self._hung, self._each_tick)
-        _reset_after_fork(self)
+        reset_in_child(self._after_fork)
 
     # -- wiring
 
@@ -177,15 +177,13 @@ class Runtime:
             told = "phase %s: %s tripped at %s, this process serves %s: %s"
             _LOG.error(told, phase.name, guard, served.value, cap.value, reason)
             self._put_in_force()
-        # Without the lock: a listener may ask where the phases stand, and another thread may do so while it holds a lock of the listener's.
+        # Without the lock: a listener may have one of its own, which another thread holds while it asks where the phases stand.
         for tell in self._on_trip:
-            try:
+            with contextlib.suppress(Exception):  # the caller whose call tripped the guard has nothing to do with it
                 tell(trip)
-            except Exception:  # the caller whose call tripped the guard has nothing to do with it
-                _LOG.exception("phase %s: telling of the trip failed", phase.name)
 
     def listen(self, on_trip: Callable[[Trip], None]) -> None:
-        """Have *on_trip* called at each trip, once it is in force, in the thread that tripped: it must not wait. What it raises is logged."""
+        """Have *on_trip* called at each trip, once it is in force, in the thread that tripped: it must neither wait nor raise."""
         self._on_trip.append(on_trip)
 
     # -- what the journal and the process file ask for
@@ -347,15 +345,3 @@ class Runtime:
             epoch.scopes = {member: at for member, at in epoch.scopes.items() if own is not None and member == id(own)}
         for bound in self._bound.values():
             bound.reset_after_fork(self._allowance)
-
-
-def _reset_after_fork(runtime: Runtime) -> None:
-    """Have *runtime* reset in a forked child, for as long as it lives."""
-    reference = weakref.ref(runtime)
-
-    def reset() -> None:
-        alive = reference()
-        if alive is not None:
-            alive._after_fork()
-
-    os.register_at_fork(after_in_child=reset)

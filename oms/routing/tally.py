@@ -67,6 +67,11 @@ class Cell:
             for name in names:
                 self._counts[name] += 1
 
+    def add(self, name: str, number: int) -> None:
+        """Add *number* to *name*."""
+        with self._lock:
+            self._counts[name] += number
+
     def call(self, disposition: Disposition, side: Side) -> Callable[[int], None]:
         """Return what counts a routed call that ends without a comparison, given the nanoseconds that *side* took for it.
 

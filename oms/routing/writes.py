@@ -247,7 +247,7 @@ class Write:
     def _count_match(self, job: Job) -> None:
         durations = ((self._first, job.control_ns), (self._first.other, job.candidate_ns or 0))
         self._cell.shadowed(Outcome.MATCHED, None, durations)
-        self._state.requests.note(self._cell.count, self._operation.name, job.key)
+        self._state.requests.later((self._cell, job.key))
 
     def _leave(self, key: str | None) -> tuple[Side, ...]:
         """End the write; return the sides that must forget the key because writes of it may have crossed."""

@@ -26,11 +26,6 @@ class Probes:
         self._numbers = itertools.count()
         self.reads = 0
 
-    @property
-    def are_any(self) -> bool:
-        """False where ordinary traffic has to do."""
-        return self._make is not _none
-
     def requests(self, reads: int) -> list[Request]:
         """Return requests for one process that come to about *reads* reads."""
         return self._make(reads)

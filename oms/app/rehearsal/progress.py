@@ -56,7 +56,9 @@ async def progress(stream: TextIO, total: int, sent: Callable[[], int]) -> Async
         try:
             yield Say(
                 stage=begin,
-                verdict=lambda text: shown.console.print(f"  {text}", markup=False, highlight=False, soft_wrap=True),
+                verdict=lambda text: shown.console.print(
+                    f"  {text}", markup=False, highlight=False, no_wrap=True, overflow="ellipsis"
+                ),
             )
         finally:
             follow.cancel()

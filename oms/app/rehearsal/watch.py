@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ EVERY_S = 0.2
 """Seconds between two looks."""
 
 _END_S = 10.0
+_FIGURES = re.compile(r"\d[\d.,e%+-]*")
 
 
 @dataclass(slots=True)
@@ -91,5 +93,10 @@ class Watch:
     async def _read(self) -> None:
         assert self._process is not None
         assert self._process.stdout is not None
+        told = ""
         async for line in self._process.stdout:
-            self.tell(line.decode(errors="replace").strip())
+            text = line.decode(errors="replace").strip()
+            # Only the figures move from look to look; who wants each of them reads oms status.
+            if (kind := _FIGURES.sub("", text)) != told:
+                told = kind
+                self.tell(f"[{PROFILE}] {text}")

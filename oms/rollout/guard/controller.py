@@ -18,15 +18,12 @@ from oms.rollout.audit import AuditOutcome
 from oms.rollout.flip import flip
 from oms.rollout.flip_report import FlipReport
 from oms.rollout.guard.facts import Facts, Sources, gather
-from oms.rollout.guard.latches import Order, PhaseLatch, StepMark, Tripped
+from oms.rollout.guard.latches import WHO, Order, PhaseLatch, StepMark, Tripped
 from oms.rollout.guard.leader import Alone, Leader
 from oms.rollout.guard.policy_file import Policy
 from oms.rollout.guard.ramp import Action, Assessment, assess
 from oms.rollout.rollback import rollback
 from oms.rollout.switchboard import Mandate
-
-WHO = "oms guard"
-"""Who moves phases in the audit when the controller does."""
 
 FREEZE_S = 3_600.0
 """How long a freeze of the budget guard lasts; while the budget burns it is renewed."""
@@ -111,10 +108,12 @@ class Controller:
         if not leads:
             return PhaseLook(assessment=assessment)
         try:
-            self._mark(facts, stepped_s)
-            return self._act(assessment)
+            self._leader.fence()
+            warnings = self._mark(facts, stepped_s)
+            found = self._act(assessment)
         except (FlipRefused, CouldNot, BadInput, OSError) as error:
             return PhaseLook(assessment=assessment, warnings=(str(error),))
+        return replace(found, warnings=(*warnings, *found.warnings))
 
     def _act(self, found: Assessment) -> PhaseLook:
         acts = {
@@ -230,17 +229,25 @@ class Controller:
 
     # -- what it remembers
 
-    def _mark(self, facts: Facts, stepped_s: float) -> None:
-        """Remember the policy that a step begins with; a clock that was set begins the step's time anew."""
+    def _mark(self, facts: Facts, stepped_s: float) -> tuple[str, ...]:
+        """Remember the policy that a step begins with; a clock that was set begins the step's time anew.
+
+        What cannot be remembered is told, for a phase may have to go back in the same look.
+        """
         mark, digest = facts.latch.step, facts.standing.policy.digest
-        if facts.now.problem or facts.standing.problem or not facts.standing.policy.expires:
-            return
+        if facts.now.problem or facts.standing.problem:
+            return ()
         if mark is None or mark.plan != facts.now.digest:
             mark = StepMark(plan=facts.now.digest, policy=digest, at_s=facts.step.began_s)
         if stepped_s:
             mark = replace(mark, at_s=facts.now_s)
-        if mark != facts.latch.step:
+        if mark == facts.latch.step:
+            return ()
+        try:
             self._change(facts.phase, lambda latch: replace(latch, step=mark))
+        except (CouldNot, OSError) as error:
+            return (f"the step is not marked: {error}",)
+        return ()
 
     def _change(self, phase: Phase, change: Callable[[PhaseLatch], PhaseLatch]) -> PhaseLatch:
         def fenced(latch: PhaseLatch) -> PhaseLatch:

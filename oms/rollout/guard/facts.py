@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -20,6 +21,8 @@ from oms.rollout.guard.steps import MINUTE_S, Step, steps_of
 from oms.rollout.guard.tracks import Tracks, tracks_of
 from oms.rollout.present import Present, present
 from oms.rollout.switchboard import Switchboard
+
+_TOLD = re.compile(r"(\S+) at (\S+): (.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,9 +139,17 @@ def _standing_trips(facts: Facts) -> list[Trip]:
     for process in facts.live:
         standing = process.phases.get(facts.phase.name)
         if standing is not None and standing.tripped and standing.digest == facts.now.digest:
-            served, reason = facts.now.most_advanced.value, f"pid {process.pid} serves {standing.tripped} over the flag"
-            found.append(Trip(facts.phase.name, "", "", "hard_fail", served, standing.tripped, reason, facts.now_s))
+            guard, place, reason = _told(standing.tripped_by)
+            seam, _, operation = place.partition(".")
+            served, reason = facts.now.most_advanced.value, f"{reason} (pid {process.pid})".lstrip()
+            found.append(Trip(facts.phase.name, seam, operation, guard, served, standing.tripped, reason, facts.now_s))
     return found
+
+
+def _told(tripped_by: str | None) -> tuple[str, str, str]:
+    """Return guard, place and reason of a process's own words: ``hard_fail at types.get: 15 of the last 20 calls failed``."""
+    told = _TOLD.fullmatch(tripped_by or "")
+    return (told[1], told[2], told[3]) if told else ("hard_fail", "", tripped_by or "it did not say why")
 
 
 def _is_above(now: Present, stage: str) -> bool:
@@ -153,7 +164,7 @@ def _since(latch: PhaseLatch, steps: Sequence[Step]) -> float:
     since_s = latch.since_s
     if latch.tripped is not None:
         since_s = max([since_s, *(step.began_s for step in steps if step.forced and step.began_s > latch.tripped.at_s)])
-    return -(-since_s // MINUTE_S) * MINUTE_S
+    return (since_s // MINUTE_S + 1) * MINUTE_S if since_s else 0.0
 
 
 def _present_step(board: Switchboard, phase: Phase, now: Present, now_s: float) -> Step:

@@ -14,6 +14,9 @@ from oms.domain.errors import CouldNot
 from oms.rollout.lock import exclusive
 from oms.rollout.wording import clock_text
 
+WHO = "oms guard"
+"""Who pauses, freezes and moves phases in latches and audit when the controller does."""
+
 _LOCK_WAIT_S = 1.0
 
 

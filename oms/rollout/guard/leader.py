@@ -22,7 +22,7 @@ from oms.domain.errors import CouldNot, FlipRefused
 STALE_AFTER_S = 10.0
 """A leader that has not looked for this long is replaced, even if it lives. Longer than it waits for an acknowledgement."""
 
-_LINE = 64
+_LINE = 256
 
 
 class Leader(Protocol):
@@ -54,12 +54,13 @@ class Alone:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """The newest term: its number, the leader's pid, whether that process holds it still, and how long ago it looked."""
+    """The newest term: its number, the leader's pid, whether that process holds it still, how long ago it looked, and its profile."""
 
     number: int
     pid: int
     held: bool
     age_s: float
+    profile: str | None = None
 
     @property
     def stands(self) -> bool:
@@ -68,10 +69,14 @@ class Term:
 
 
 class Candidate:
-    """A controller that leads if nobody else does, over the folder *terms*. A context manager: its end frees the lead."""
+    """A controller that leads if nobody else does, over the folder *terms*. A context manager: its end frees the lead.
 
-    def __init__(self, terms: Path, *, stale_after_s: float = STALE_AFTER_S) -> None:
-        self.terms, self._stale_after_s = terms, stale_after_s
+    Args:
+        profile: Of the policy that it goes by, told to whoever asks where things stand.
+    """
+
+    def __init__(self, terms: Path, *, profile: str | None = None, stale_after_s: float = STALE_AFTER_S) -> None:
+        self.terms, self._profile, self._stale_after_s = terms, profile, stale_after_s
         self._number, self._descriptor = 0, -1
 
     def __enter__(self) -> Candidate:
@@ -104,13 +109,14 @@ class Candidate:
             raise CouldNot(f"{self.terms}: {error.strerror}, wanted a folder that can be written") from error
 
     def fence(self) -> None:
-        """Refuse to go on if this is not the newest term.
+        """Refuse to go on if this is not the newest term; else say that this leader lives, for a look may take long.
 
         Raises:
             FlipRefused: then.
         """
         if not self._holds():
             raise FlipRefused(f"term {self._number} of oms guard is over: another controller leads")
+        self._beat()
 
     def resign(self) -> None:
         """Let go of the lead."""
@@ -150,7 +156,7 @@ class Candidate:
 
     def _beat(self) -> None:
         # The clock of the machine since its start: every process reads the same one, and nobody can set it.
-        line = json.dumps({"pid": os.getpid(), "at": time.monotonic()}).encode()
+        line = json.dumps({"pid": os.getpid(), "at": time.monotonic(), "profile": self._profile}).encode()
         with contextlib.suppress(OSError):
             # A full disk must not end the lead: the lock says that we live.
             os.pwrite(self._descriptor, line.ljust(_LINE), 0)
@@ -175,15 +181,15 @@ def newest_term(terms: Path) -> Term | None:
 def _term(number: int, descriptor: int) -> Term:
     try:
         raw = json.loads(os.pread(descriptor, _LINE, 0))
-        pid, at = int(raw["pid"]), float(raw["at"])
+        pid, at, profile = int(raw["pid"]), float(raw["at"]), raw["profile"]
     except (ValueError, KeyError, TypeError):
         # Made this moment and not signed yet, or by a leader whose disk was full: the lock tells.
-        pid, at = 0, time.monotonic()
+        pid, at, profile = 0, time.monotonic(), None
     held = True
     with contextlib.suppress(BlockingIOError):
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         held = False
-    return Term(number, pid, held, time.monotonic() - at)
+    return Term(number, pid, held, time.monotonic() - at, profile)
 
 
 def _numbers(terms: Path) -> list[int]:

@@ -10,7 +10,7 @@ from oms.domain.phase import Phase
 from oms.domain.record import Flip
 from oms.rollout.audit import AuditOutcome
 from oms.rollout.guard.facts import Facts, Sources, gather
-from oms.rollout.guard.latches import Latched, Latches, Order, PhaseLatch
+from oms.rollout.guard.latches import WHO, Latched, Latches, Order, PhaseLatch
 from oms.rollout.present import present
 from oms.rollout.switchboard import Mandate, Switchboard
 
@@ -60,7 +60,7 @@ def unfreeze(board: Switchboard, latches: Latches, phase: Phase | None, mandate:
 
 
 def resume(sources: Sources, phase: Phase, mandate: Mandate, *, same_version: bool = False) -> Ordered:
-    """Let a tripped or paused *phase* be moved on again, and accept the policy as it stands. Its evidence begins anew after a trip.
+    """Let a tripped or paused *phase* be moved on again, and accept the policy as it stands. What a guard stopped begins anew.
 
     Raises:
         FlipRefused: if what tripped is still served and nobody says that it may be.
@@ -92,7 +92,9 @@ def _resumed(latch: PhaseLatch, facts: Facts) -> PhaseLatch:
     if mark is not None and mark.policy != facts.standing.policy.digest:
         # The controller marks the step anew with the policy that it goes by, of whatever profile.
         mark = None
-    since_s = facts.now_s if latch.tripped is not None else latch.since_s
+    # What a guard has seen so far would only have it stop the phase again.
+    by_guard = latch.tripped is not None or (latch.paused is not None and latch.paused.who == WHO)
+    since_s = facts.now_s if by_guard else latch.since_s
     return replace(latch, tripped=None, paused=None, step=mark, since_s=since_s)
 
 

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from oms.domain.errors import BadInput
 from oms.rollout.guard.policy import PhasePolicy
 from oms.rollout.guard.policy_tables import PolicyInvalid, Table, read_phase, unknown
 
@@ -59,11 +58,7 @@ class Policy:
 
 
 def read_policy(path: Path, phases: Iterable[str], *, profile: str | None = None) -> Policy:
-    """Return what the file at *path* says for *phases*. Never raises for the file: what is wrong with it is in the answer.
-
-    Raises:
-        BadInput: if the file is good and has no such *profile*.
-    """
+    """Return what the file at *path* says for *phases*. Never raises: what is wrong with it, a missing *profile* too, is in the answer."""
     names = tuple(phases)
     try:
         raw = tomllib.loads(path.read_bytes().decode())
@@ -112,7 +107,7 @@ def _nothing(problem: PolicyInvalid, names: tuple[str, ...], profile: str | None
 
 def _policy(path: Path, raw: dict[str, object], names: tuple[str, ...], profile: str | None) -> Policy:
     strangers = _strangers(path, raw, names)
-    chosen = _chosen(path, raw, profile)
+    chosen = _chosen(path, raw, profile, strangers)
     phases: dict[str, Standing] = {}
     problems = {str(problem): problem for problem in strangers}
     for name in names:
@@ -125,16 +120,18 @@ def _policy(path: Path, raw: dict[str, object], names: tuple[str, ...], profile:
     return Policy(profile, phases, tuple(problems.values()))
 
 
-def _chosen(path: Path, raw: dict[str, object], profile: str | None) -> list[tuple[str, object]]:
+def _chosen(
+    path: Path, raw: dict[str, object], profile: str | None, problems: list[PolicyInvalid]
+) -> list[tuple[str, object]]:
+    profiles = raw.get("profile")
+    known = profiles if isinstance(profiles, dict) else {}
     if profile is None:
         return []
-    profiles = raw.get("profile")
-    known = list(profiles) if isinstance(profiles, dict) else []
-    if not isinstance(profiles, dict) or profile not in profiles:
-        raise BadInput(
-            "--profile", found=repr(profile), wanted=f"one of those in {path}: {' '.join(known) or 'it has none'}"
-        )
-    return [(f"profile.{profile}", profiles[profile])]
+    if profile not in known:
+        wanted = f"one of {' '.join(known)}" if known else "a profile, [profile.<name>], which the file has none of"
+        problems.append(PolicyInvalid(path, f"profile.{profile}", found="nothing", wanted=wanted, mend="name another"))
+        return []
+    return [(f"profile.{profile}", known[profile])]
 
 
 def _strangers(path: Path, raw: dict[str, object], names: tuple[str, ...]) -> list[PolicyInvalid]:

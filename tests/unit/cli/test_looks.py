@@ -67,11 +67,23 @@ def test_status_as_json(oms: Oms, place: Place) -> None:
     found = done.json
     assert (0, "", 1, "file") == (done.code, done.err, found["schema"], found["source"])
     assert ["config", "resilience", "cache", "security", "observability"] == list(found["phases"])
-    assert {"split", "digest", "age_s", "tripped", "repairs"} == set(found["phases"]["cache"])
+    assert {"split", "digest", "age_s", "tripped", "repairs", "rollout"} == set(found["phases"]["cache"])
     (process,) = found["processes"]
     assert (follower.pid, {"cache": place.files.read("cache").digest}) == (process["pid"], process["digests"])
     assert {"pid", "host", "digests", "beat_age_s"} == set(process)
     assert 0 <= process["beat_age_s"] < 5
+
+
+def test_status_tells_what_comes_next(oms: Oms, place: Place) -> None:
+    """Where a phase may move on by itself, the screen and the object say what it waits for, and that nobody leads."""
+    place.files.write("cache", Split.whole(Stage.SHADOW), based_on=None)
+
+    screen, found = oms("status", "cache"), oms("status", "cache", "--json").json
+
+    assert "| no controller |" in screen.out
+    assert "next cache: guards no data | hold: " in " ".join(screen.out.split())
+    assert found["controller"] is None
+    assert ("hold", "live=1") == tuple(found["phases"]["cache"]["rollout"]["next"][name] for name in ("action", "to"))
 
 
 def test_status_of_one_phase(oms: Oms) -> None:

@@ -32,8 +32,12 @@ def test_shape(room: Room) -> None:
     assert {
         "schema": 1,
         "source": "file",
+        "controller": None,
         "phases": {
-            "cache": {"split": {"live": 500, "shadow": 9500}, "digest": digest, "age_s": None, "tripped": None, "repairs": 2}
+            "cache": {
+                "split": {"live": 500, "shadow": 9500}, "digest": digest, "age_s": None, "tripped": None, "repairs": 2,
+                "rollout": None,
+            }
         },
     } == {name: value for name, value in found.items() if name != "processes"}  # fmt: skip
     assert [{"pid": 11, "host": "host", "digests": {"cache": digest}}] == [

@@ -46,6 +46,10 @@ class World:
         now_s: The clock; a test moves it.
         slices, trips, losses: What the journal says.
         policy: Of every phase.
+        standing: Fields of each process's standing that are not as they should be.
+        journal_problem: Why the journal cannot be read.
+        silent_for_s: Age of each process's last beat.
+        unheard: Pids that never wrote to the journal.
     """
 
     folder: Path
@@ -58,6 +62,7 @@ class World:
     standing: Mapping[str, object] = field(default_factory=dict)
     journal_problem: str = ""
     silent_for_s: float = 0.0
+    unheard: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         (self.folder / "flags").mkdir()
@@ -151,5 +156,5 @@ class FakeCounts:
         return [one for one in self.world.losses if one.until >= since_s]
 
     def heard(self) -> dict[int, float]:
-        """Return that every process has just written."""
-        return dict.fromkeys(self.world.pids, self.world.now_s)
+        """Return that every process has just written, but for those unheard of."""
+        return {pid: self.world.now_s for pid in self.world.pids if pid not in self.world.unheard}
