@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from oms.app.injection import Faults, turn_on
 from oms.app.rehearsal.driver import Driver
@@ -146,8 +146,7 @@ class Staging:
         turn_on(self.folder.switch)
         self.say(f"{self.phase.name} {incident.at}: {self.faults} begins")
         await self._until_taken_back(incident, digest)
-        await self._settle(incident)
-        tripped = latches.read().of(self.phase.name).tripped
+        tripped = await self._settle(incident, latches)
         incident.trips = await asyncio.to_thread(self._trips, incident, tripped, at_step)
         incident.reads_inside = self.probes.reads - inside
         incident.calls = sum((self._samples[-1][1] - self._samples[0][1]).values())
@@ -193,15 +192,21 @@ class Staging:
             await self._sample()
         return self._digest() != digest
 
-    async def _settle(self, incident: Incident) -> None:
+    async def _settle(self, incident: Incident, latches: Latches) -> Tripped | None:
         """Wait for the acknowledgement of the rollback, if there was one, and for the counts that are still on their way."""
         state = self.board.flags.read(self.phase.name)
-        if state.split is not None and state.split.most_advanced.rank < Stage.LIVE.rank:
+        is_back = state.split is not None and state.split.most_advanced.rank < Stage.LIVE.rank
+        if is_back:
             incident.rolled_back = await asyncio.to_thread(
                 wait_for_acknowledgement, self.board.processes, self.phase.name, state.digest, wait_s=ROLLBACK_WAIT_S
             )
         await asyncio.sleep(_FLUSH_S + _LOOK_S)
         await self._sample()
+        tripped = latches.read().of(self.phase.name).tripped
+        if incident.rolled_back is not None and tripped is not None and tripped.seconds is not None:
+            # The controller's own figure: from the look that saw it until the last process said so.
+            incident.rolled_back = replace(incident.rolled_back, seconds=tripped.seconds)
+        return tripped
 
     def _trips(self, incident: Incident, tripped: Tripped | None, at_step: Counter[str]) -> list[Tripping]:
         found = []

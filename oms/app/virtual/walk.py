@@ -28,8 +28,11 @@ from oms.seams import PHASES
 PROFILE = "rehearsal"
 """What READY takes; the guards are those of every profile."""
 
-TICK_S = 60.0
-"""Virtual seconds between two looks of the controller."""
+TICK_S = 120.0
+"""Virtual seconds between two looks of the controller. Each reads the whole journal, so they are most of what a seed takes."""
+
+INJECTED_TICK_S = 30.0
+"""The same once an injection has begun, so that it is known how soon it was found."""
 
 _BY_HAND = ("dualwrite", "shadow")
 _MANDATE = Mandate(who="oms rehearse", why="virtual rehearsal")
@@ -40,10 +43,10 @@ _STEPS = tuple(
         (500, 600.0, 25),
         (2_500, 900.0, 100),
         (5_000, 1_800.0, 250),
-        (9_500, 3_600.0, 1_000),
+        (9_500, 1_800.0, 1_000),
     )
 )
-"""The ladder of the default policy with a twentieth of its calls, and an hour in the place of its last day."""
+"""The ladder of the default policy with a twentieth of its calls, and half an hour in the place of its last day."""
 
 _INJECT_AT = 5_000
 _LONGEST_TICKS = 600
@@ -79,6 +82,28 @@ class SeedResult:
     def top(self) -> str:
         """The last step of the ladder, as a split reads."""
         return "live=95"
+
+    def as_json(self) -> dict[str, object]:
+        """Return what ``--json`` says of it."""
+        tripped = self.tripped
+        return {
+            "seed": self.seed,
+            "calls": self.calls,
+            "hours": round(self.hours, 2),
+            "caller_errors": self.caller_errors,
+            "steps": self.steps,
+            "trip": None
+            if tripped is None
+            else {
+                "guard": tripped.guard,
+                "operation": tripped.operation,
+                "from": tripped.before,
+                "to": tripped.to,
+                "calls_to_trip": self.calls_to_trip,
+                "seconds": self.trip_s,
+            },
+            "good": self.is_good,
+        }
 
     @property
     def is_good(self) -> bool:
@@ -123,7 +148,7 @@ class Walk:
             self.result.steps.append(stage)
         at_top = 0
         for _ in range(_LONGEST_TICKS):
-            self._service.drive(TICK_S)
+            self._service.drive(TICK_S if self._began is None else INJECTED_TICK_S)
             yield self._controller.look([PHASE]).phases[0]
             at_top += self.result.steps[-1] == self.result.top
             if at_top * TICK_S > _STEPS[-1].min_time_s:
