@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.command import oms, running
+from tests.e2e.command import ROOT, oms
 
 LONG_S = 115.0
 """For a whole rehearsal on a busy machine."""
@@ -113,16 +114,17 @@ def test_virtual_seeds(tmp_path: Path) -> None:
     assert before == {each.name for each in tmp_path.iterdir()}
 
 
-def test_a_controller_that_dies(tmp_path: Path) -> None:
-    """Without a controller nothing is moved on: the rehearsal says so, comes back, and the exit code is 3."""
-    (tmp_path / "flags").mkdir()
-    root = Path(__file__).resolve().parents[2] / "flags"
-    for each in root.iterdir():
-        text = each.read_text().replace("[profile.rehearsal", "[profile.other")
-        (tmp_path / "flags" / each.name).write_text(text)
-    with running("rehearse", "--calls", "300", "--flags", tmp_path / "flags", "--out", tmp_path / "out") as rehearsal:
-        line = rehearsal.wait_for_line(containing="problem: ")
-        code = rehearsal.process.wait()
+def test_a_policy_without_the_profile(tmp_path: Path) -> None:
+    """Where the policy has no profile for rehearsals, nothing is started: exit code 2 and one line. A broken policy is told likewise."""
+    policy = (ROOT / "flags" / "rollout.toml").read_text()
+    for text, told in (
+        (policy.replace("[profile.rehearsal", "[profile.other"), "rehearsal"),
+        (policy.replace("limit = 1e-2", "limit = 2"), "limit"),
+    ):
+        shutil.copytree(ROOT / "flags", tmp_path / "flags", dirs_exist_ok=True)
+        (tmp_path / "flags" / "rollout.toml").write_text(text)
+        done = oms("rehearse", "--flags", tmp_path / "flags", "--out", tmp_path / "out")
 
-    assert 3 == code
-    assert "rehearsal" in line
+        assert (2, 1) == (done.returncode, len(done.stderr.splitlines())), done.stderr
+        assert told in done.stderr
+    assert not (tmp_path / "out").exists()

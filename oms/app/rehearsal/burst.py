@@ -9,28 +9,22 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from starlette.requests import Request as Asked
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from oms.app.http import JsonResponse
 from oms.app.rehearsal.instances import DOCUMENTS, document_id
-from oms.app.rehearsal.request import Request, request
+from oms.app.rehearsal.probes import BURST_PATH
 from oms.routing import Runtime
 from oms.seams.cache import AsyncCache
 
-_PATH = "/_rehearsal/burst"
 _TOGETHER = 4
-
-
-def burst(first: int, reads: int) -> Request:
-    """Return the request for *reads* reads in one process, for the targeting keys from number *first* on."""
-    return request("burst", "POST", f"{_PATH}/{first}/{reads}")
 
 
 @dataclass(frozen=True, slots=True)
 class Bursts:
-    """Answers :func:`burst`: reads documents, a few at once.
+    """Answers a POST to ``BURST_PATH/FIRST/READS``: reads documents, a few at once, for the targeting keys from number FIRST on.
 
     Attributes:
         documents: What is read.
@@ -41,11 +35,11 @@ class Bursts:
 
     def route(self) -> Route:
         """Return the route."""
-        return Route(f"{_PATH}/{{first:int}}/{{reads:int}}", self.burst, methods=["POST"])
+        return Route(f"{BURST_PATH}/{{first:int}}/{{reads:int}}", self.burst, methods=["POST"])
 
-    async def burst(self, asked: Asked) -> Response:
+    async def burst(self, request: Request) -> Response:
         """Answer once all are read. A read that raises is the caller's error: the whole burst fails."""
-        first, reads = asked.path_params["first"], asked.path_params["reads"]
+        first, reads = request.path_params["first"], request.path_params["reads"]
         shares = (range(first + n, first + reads, _TOGETHER) for n in range(_TOGETHER))
         await asyncio.gather(*map(self._read, shares))
         return JsonResponse({"reads": reads})

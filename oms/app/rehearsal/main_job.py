@@ -26,10 +26,12 @@ from oms.app.rehearsal.progress import Say, progress
 from oms.app.rehearsal.summary import text_of
 from oms.app.rehearsal.traffic import Traffic
 from oms.app.rehearsal.walk import Walk, Walked
-from oms.app.rehearsal.watch import Watch
+from oms.app.rehearsal.watch import PROFILE, Watch
 from oms.domain.errors import BadInput
 from oms.domain.phase import Phase
 from oms.journal import JournalReader
+from oms.rollout.guard.policy_file import FILE, read_policy
+from oms.seams import PHASES
 from oms.unified.config import unified_env
 from oms.wiring import BOUND_PHASES
 
@@ -77,6 +79,7 @@ def run(
     chosen = [_bound(name) for name in dict.fromkeys(phases)]
     faults = faults or Faults()
     _check_rescuable(chosen, faults)
+    _check_policy(flags, chosen)
     folder = prepare(out, flags=flags, phases=chosen)
     plan = Plan(chosen, calls=calls, seed=seed, workers=workers, faults=faults)
     findings = asyncio.run(Rehearsal(folder, plan, stderr or sys.stderr).go(html))
@@ -178,6 +181,13 @@ def _problems(walked: dict[str, Walked], fleet: Fleet) -> list[str]:
     if fleet.broken_ends:
         found.append(f"{fleet.broken_ends} of {len(fleet.workers)} workers did not end in good order")
     return found
+
+
+def _check_policy(flags: Path, phases: Sequence[Phase]) -> None:
+    policy = read_policy(flags / FILE, PHASES, profile=PROFILE)
+    for phase in phases:
+        if problem := policy.phases[phase.name].problem:
+            raise BadInput("--flags", found=f"a policy that moves nothing on ({problem})", wanted="one that is good")
 
 
 def _check_rescuable(phases: Sequence[Phase], faults: Faults) -> None:

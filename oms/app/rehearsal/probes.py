@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 
-from oms.app.rehearsal.burst import burst
 from oms.app.rehearsal.request import Request, request
+
+BURST_PATH = "/_rehearsal/burst"
+"""Where a worker reads many documents by itself, see :mod:`oms.app.rehearsal.burst`."""
 
 _BURST = 200
 _RELOAD_READS = 60
@@ -33,7 +35,7 @@ class Probes:
     def _bursts(self, reads: int) -> list[Request]:
         self.reads += reads
         sizes = [_BURST] * (reads // _BURST) + ([reads % _BURST] if reads % _BURST else [])
-        return [burst(next(self._numbers) * _BURST, size) for size in sizes]
+        return [request("burst", "POST", f"{BURST_PATH}/{next(self._numbers) * _BURST}/{size}") for size in sizes]
 
     def _reloads(self, reads: int) -> list[Request]:
         """A tenant's reload: the reads of one request are one unit of work, so one key."""

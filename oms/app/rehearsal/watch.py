@@ -27,6 +27,8 @@ _FIGURES = re.compile(r"\d[\d.,e%+-]*")
 class Watch:
     """The controller of one phase; an async context manager, at whose end the process is told to end and waited for.
 
+    It ends with the rehearsal, however that ends.
+
     Attributes:
         tell: Told of each verdict, a line.
     """
@@ -43,7 +45,18 @@ class Watch:
         Raises:
             CouldNot: if that is not possible.
         """
-        command = ["-m", "oms.cli", "guard", self.phase, "--profile", PROFILE, "--every", f"{EVERY_S}s"]
+        command = [
+            "-m",
+            "oms.app.leash",
+            "-m",
+            "oms.cli",
+            "guard",
+            self.phase,
+            "--profile",
+            PROFILE,
+            "--every",
+            f"{EVERY_S}s",
+        ]
         folders = ["--flags", str(self.folder.flags), "--var", str(self.folder.var)]
         try:
             with self.folder.guard_log.open("wb") as log:
@@ -51,7 +64,7 @@ class Watch:
                     sys.executable,
                     *command,
                     *folders,
-                    stdin=asyncio.subprocess.DEVNULL,
+                    stdin=asyncio.subprocess.PIPE,
                     stdout=asyncio.subprocess.PIPE,
                     stderr=log,
                     start_new_session=True,
@@ -65,10 +78,9 @@ class Watch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         process = self._process
-        if process is None:
+        if process is None or process.stdin is None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
+        process.stdin.close()
         try:
             await asyncio.wait_for(process.wait(), _END_S)
         except (TimeoutError, asyncio.CancelledError):
