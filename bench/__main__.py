@@ -18,6 +18,7 @@ SECTIONS = {
     "cache_twins": "Unified beside its legacy twin",
     "resilience": "Retries and breakers beside their peers and legacy twins",
     "journal": "The journal and its report",
+    "evidence": "Reading back what guards and verdicts need",
     "config_reads": "A setting read, beside os.getenv",
     "env_toolkit": "The environment toolkit, on one core",
     "guardrails": "Guardrails and verdicts",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import re
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from oms.rollout.guard.controller import Controller, Look, PhaseLook
     from oms.rollout.guard.leader import Candidate
 
+_AGAIN_S = 60.0
+_FIGURES = re.compile(r"[\d.,%]+( (s|min|h|d)\b)?")
 _EXAMPLES = """\
 examples:
   oms guard
@@ -88,7 +92,8 @@ class Run:
 
     def __init__(self, controller: Controller, leader: Candidate, phases: list[Phase], out: Output) -> None:
         self._controller, self._leader, self._phases, self._out = controller, leader, phases, out
-        self._said: dict[str, str] = {}
+        self._said: dict[str, tuple[str, float]] = {}
+        self._text: dict[str, str] = {}
         self._events: list[dict[str, object]] = []
         self._look: Look | None = None
 
@@ -150,13 +155,16 @@ class Run:
         self._say(name, f"{found.facts.now.text} | guards {guards_text(found)} | {next_text(found)}")
 
     def _say(self, name: str, text: str) -> None:
-        if self._said.get(name) != text:
-            self._said[name] = text
+        """Tell what is new; of what only counts on, a line a minute."""
+        what, now_s = _FIGURES.sub("#", text), time.monotonic()
+        before, said_s = self._said.get(name, ("", -_AGAIN_S))
+        if what != before or (text != self._text.get(name) and now_s - said_s >= _AGAIN_S):
+            self._said[name], self._text[name] = (what, now_s), text
             self._out.line(f"{name or 'oms guard'}: {text}")
 
     def _warn(self, name: str, text: str) -> None:
-        if self._said.get(f"{name}!") != text:
-            self._said[f"{name}!"] = text
+        if self._text.get(f"{name}!") != text:
+            self._text[f"{name}!"] = text
             self._out.warn(f"{name or 'oms guard'}: {text}")
 
 

@@ -45,7 +45,7 @@ def _status(arguments: argparse.Namespace, out: Output) -> int:
     names = [arguments.phase] if arguments.phase else list(PHASES)
     folders = folders_of(arguments)
     board, term = switchboard(folders, warn=out.warn), newest_term(terms(folders))
-    found = sources(folders, board, profile=term.profile if term and term.held else None)
+    found = sources(folders, board, profile=term.profile if term else None)
     report = gather(board, [PHASES[name] for name in names], sources=found, term=term)
     if out.as_json:
         out.result(report.as_json())

@@ -17,9 +17,11 @@ class GuardCounts:
     def __init__(self, reader: JournalReader) -> None:
         self._reader = reader
 
-    def slices(self, phase: str, *, since_s: float = 0.0, by_minute: bool = True) -> Sequence[Slice]:
+    def slices(
+        self, phase: str, *, since_s: float = 0.0, plan: str | None = None, by_minute: bool = True, slow: bool = True
+    ) -> Sequence[Slice]:
         """See the port."""
-        return self._reader.slices(phase, since_s=since_s, by_minute=by_minute)
+        return self._reader.slices(phase, since_s=since_s, plan=plan, by_minute=by_minute, durations=slow, units=slow)
 
     def trips(self, since_s: float) -> Sequence[Trip]:
         """See the port."""

@@ -151,7 +151,14 @@ class JournalReader:
         return [Latency(place, side, buckets) for (place, side), buckets in sorted(sums.items(), key=_by_place)]
 
     def slices(
-        self, phase: str | None = None, *, since_s: float = 0.0, plan: str | None = None, by_minute: bool = True
+        self,
+        phase: str | None = None,
+        *,
+        since_s: float = 0.0,
+        plan: str | None = None,
+        by_minute: bool = True,
+        durations: bool = True,
+        units: bool = True,
     ) -> list[Slice]:
         """Return what was counted since *since_s* (Unix time in seconds, rounded down to its minute), by place, the oldest minute first.
 
@@ -160,9 +167,18 @@ class JournalReader:
             plan: Under this plan only.
             by_minute: One slice for each minute (hour, of what is old) with what guards are fed with: calls, what comparisons came to,
                 who raised, units, noise; no durations. Else one slice a place with all counts and durations.
+            durations, units: False leaves them out, which takes half of the time.
         """
         with self._reading():
-            return read_slices(self._connection, phase, since_s=since_s, plan=plan, by_minute=by_minute)
+            return read_slices(
+                self._connection,
+                phase,
+                since_s=since_s,
+                plan=plan,
+                by_minute=by_minute,
+                durations=durations,
+                units=units,
+            )
 
     def span(self) -> tuple[float, float] | None:
         """Return the first and the last minute with counts as Unix times in seconds, None without any."""

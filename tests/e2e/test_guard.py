@@ -137,7 +137,7 @@ def kills(folder: Path, direction: str, every: int) -> str:
 @pytest.mark.parametrize("direction", ["forward", "back"])
 def test_killed_at_many_instants(tmp_path: Path, direction: str) -> None:
     """Wherever a look is ended, the next controller brings the phase where it belongs: one step on, or back."""
-    assert kills(tmp_path, direction, 151).startswith("killed ")
+    assert kills(tmp_path, direction, 97).startswith("killed ")
 
 
 @pytest.mark.stress

@@ -23,11 +23,13 @@ class Loss:
 class Counts(Protocol):
     """What was counted. Every method may raise ``CouldNot``."""
 
-    def slices(self, phase: str, *, since_s: float = 0.0, by_minute: bool = True) -> Sequence[Slice]:
-        """Return what was counted for *phase* since *since_s*.
+    def slices(
+        self, phase: str, *, since_s: float = 0.0, plan: str | None = None, by_minute: bool = True, slow: bool = True
+    ) -> Sequence[Slice]:
+        """Return what was counted for *phase* since *since_s*, under *plan* or under all.
 
         By minute: a slice for each place and minute (hour, of what is old) with counts and units. Else one for each place with all
-        durations, at its first minute.
+        durations, at its first minute. Without *slow* nothing is said of durations and units.
         """
         ...
 

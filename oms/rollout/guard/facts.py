@@ -14,7 +14,7 @@ from oms.domain.stage import Stage
 from oms.domain.standing import ProcessStanding
 from oms.rollout.acknowledgement import follows
 from oms.rollout.audit import AuditTrail
-from oms.rollout.guard.counts import Loss, OpenCounts
+from oms.rollout.guard.counts import Counts, Loss, OpenCounts
 from oms.rollout.guard.latches import Latched, Latches, PhaseLatch
 from oms.rollout.guard.policy_file import Policy, Standing
 from oms.rollout.guard.steps import MINUTE_S, Step, steps_of
@@ -116,12 +116,7 @@ def _counted(sources: Sources, facts: Facts, problems: list[str]) -> Facts:
         with sources.counts() as counts:
             facts = replace(
                 facts,
-                tracks=tracks_of(
-                    counts.slices(name, since_s=facts.since_s),
-                    counts.slices(name, by_minute=False),
-                    facts.steps,
-                    since_s=facts.since_s,
-                ),
+                tracks=_tracks(counts, facts),
                 losses=tuple(one for one in counts.losses(began_s) if one.lost),
                 heard=counts.heard(),
             )
@@ -131,6 +126,19 @@ def _counted(sources: Sources, facts: Facts, problems: list[str]) -> Facts:
     trips += _standing_trips(facts)
     above = tuple(one for one in trips if _is_above(facts.now, one.to_stage))
     return replace(facts, trips=above, problems=tuple(problems))
+
+
+def _tracks(counts: Counts, facts: Facts) -> Tracks:
+    """Read the present flag's counts by the minute, and of each flag before it the sum: guards lay a new bet at each step anyway."""
+    name, plan, since_s = facts.phase.name, facts.step.plan, facts.since_s
+    # Where there never were two cohorts side by side nothing is ever slow.
+    slow = any(step.canary for step in facts.steps)
+    sums = counts.slices(name, by_minute=False, slow=slow)
+    earlier = counts.slices(name, since_s=since_s, by_minute=False, slow=slow) if since_s else sums
+    minutes = counts.slices(name, since_s=since_s, plan=plan, slow=slow)
+    parts = [*(one for one in earlier if one.place.plan != plan), *minutes]
+    # Legacy's own durations before a resume still tell what slow is.
+    return tracks_of(parts, sums, facts.steps, since_s=since_s)
 
 
 def _standing_trips(facts: Facts) -> list[Trip]:

@@ -222,7 +222,9 @@ def _not_ready(readiness: PhaseVerdict) -> Iterator[str]:
     if not readiness.operations:
         yield "nothing was compared yet"
     for one in readiness.operations:
-        if one.readiness is not Readiness.READY:
+        if one.readiness is Readiness.NOT_YET:
+            yield f"{one.name}: {', '.join(one.missing)}"
+        elif one.readiness is Readiness.NO:
             yield one.sentence
 
 

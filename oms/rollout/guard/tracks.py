@@ -83,7 +83,7 @@ class Tracks:
 
 
 def tracks_of(slices: Iterable[Slice], sums: Iterable[Slice], steps: Sequence[Step], *, since_s: float = 0.0) -> Tracks:
-    """Return the tracks of *slices*, a minute each; *sums*, a place each, have the durations.
+    """Return the tracks of *slices*, a minute each or a whole step; *sums*, a place each, have the durations.
 
     Slices of a minute that began before *since_s* are left out, whoever counted in it; what legacy took before that still tells what slow is.
     """

@@ -158,15 +158,20 @@ def mismatch(ground: Ground, track: Track) -> GuardVerdict | None:
     """Do the sides differ more often than the limit, wherever both run?"""
     restart, policy = Restarts(ground.policy.restart), ground.policy.guards.mismatch
     alarm = RateAlarm.begun(ground.policy.mismatch_rule)
-    compared = 0
+    if not track.counts.get("mismatched", 0):
+        # However many bets are laid on it, what never mismatched comes to nothing; most operations are so.
+        clean = _clean(track.counts)
+        return (
+            _verdict(track, "mismatch", policy.on_trip, alarm.after(compared=clean, mismatched=0).read())
+            if clean
+            else None
+        )
     for part in track.parts:
         mismatched = part.count("mismatched")
-        clean = part.count("matched") + part.count("reasonable") - part.count("empty")
         if restart.due(part):
             alarm = alarm.restarted()
-        alarm = alarm.after(compared=max(0, clean) + mismatched, mismatched=mismatched)
-        compared += clean + mismatched
-    return _verdict(track, "mismatch", policy.on_trip, alarm.read()) if compared > 0 else None
+        alarm = alarm.after(compared=_clean(part.slice.counts) + mismatched, mismatched=mismatched)
+    return _verdict(track, "mismatch", policy.on_trip, alarm.read())
 
 
 def share(ground: Ground, track: Track) -> GuardVerdict | None:
@@ -238,6 +243,10 @@ OF_PHASE: Mapping[str, PhaseGuard] = {"hard_fail": hard_fail, "budget": budget}
 # -- what they share
 
 
+def _clean(counts: Mapping[str, int]) -> int:
+    return max(0, counts.get("matched", 0) + counts.get("reasonable", 0) - counts.get("empty", 0))
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Bad events of one part, and the share that unified had of what they were drawn from."""
@@ -269,11 +278,12 @@ def _ratio(
 ) -> GuardVerdict | None:
     restart = Restarts(ground.policy.restart)
     guard = RatioGuard.begun(ground.policy.ratio_rule(policy))
-    fed = False
+    fed, bad_at = False, (0, 0)
     for event in events:
         fed = True
-        if restart.due(event.part):
-            guard = guard.restarted()
+        # Before the first bad event, and until the next one, a further bet would be the same bet once more.
+        if restart.due(event.part) and (guard.unified, guard.legacy) != bad_at:
+            guard, bad_at = guard.restarted(), (guard.unified, guard.legacy)
         if event.unified or event.legacy:
             guard = guard.after(share=event.share, unified=event.unified, legacy=event.legacy)
     return _verdict(track, name, policy.on_trip, guard.read(what)) if fed else None

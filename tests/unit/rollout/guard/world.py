@@ -143,9 +143,12 @@ class FakeCounts:
 
     world: World
 
-    def slices(self, phase: str, *, since_s: float = 0.0, by_minute: bool = True) -> list[Slice]:
+    def slices(
+        self, phase: str, *, since_s: float = 0.0, plan: str | None = None, by_minute: bool = True, slow: bool = True
+    ) -> list[Slice]:
         """Return those of *phase*, each as it was counted."""
-        return [one for one in self.world.slices if one.place.phase == phase and one.at_s >= since_s]
+        found = [one for one in self.world.slices if one.place.phase == phase and one.at_s >= since_s]
+        return [one for one in found if plan in (None, one.place.plan)]
 
     def trips(self, since_s: float) -> list[Trip]:
         """Return those since."""
