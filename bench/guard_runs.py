@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Concatenate, NamedTuple, ParamSpec
 
@@ -123,21 +123,21 @@ class Tenants:
             unit: What is fed: each bad ``call``, the first of a tenant and ``slot``, or the first of a tenant (``key``).
             times: Unified is bad this many times as often as legacy.
         """
+        return trips_at(rule, self.share, self.fed(chance, routing=routing, unit=unit, times=times))
+
+    def fed(
+        self, chance: np.random.Generator, *, routing: str, unit: str, times: float = 1.0
+    ) -> Iterator[tuple[int, int]]:
+        """Yield each bad event that is fed: the number of its call, and 1 if it was unified's. See ``calls_to_trip``."""
         weights = np.arange(1, self.count + 1) ** -self.zipf
         tenants = chance.choice(self.count, self.calls, p=weights / weights.sum())
         rates = np.where(chance.random(self.count) < self.noisy, self.noisy_rate, self.base)
         is_unified = self._sides(chance, tenants, routing)
         bad = chance.random(self.calls) < np.minimum(1.0, rates[tenants] * np.where(is_unified, times, 1.0))
         units = FirstPerUnit(every_s=float(self.slot) if unit == "slot" else None)
-        guard = RatioGuard.begun(rule, share=self.share)
         for at in np.flatnonzero(bad).tolist():
-            if unit != "call" and not units.is_first(str(tenants[at]), at_s=float(at)):
-                continue
-            of_unified = int(is_unified[at])
-            guard = guard.after(share=self.share, unified=of_unified, legacy=1 - of_unified)
-            if of_unified and guard.is_tripped:
-                return at + 1
-        return None
+            if unit == "call" or units.is_first(str(tenants[at]), at_s=float(at)):
+                yield at, int(is_unified[at])
 
     def _sides(self, chance: np.random.Generator, tenants: np.ndarray, routing: str) -> np.ndarray:
         if routing == "call":
@@ -146,3 +146,13 @@ class Tenants:
             return (chance.random(self.count) < self.share)[tenants]
         slots = np.arange(self.calls) // self.slot
         return (chance.random((self.calls // self.slot + 1, self.count)) < self.share)[slots, tenants]
+
+
+def trips_at(rule: RatioRule, share: float, fed: Iterable[tuple[int, int]]) -> int | None:
+    """Return after how many calls a guard trips that is fed with these bad events at *share*; None if it never does."""
+    guard = RatioGuard.begun(rule, share=share)
+    for at, of_unified in fed:
+        guard = guard.after(share=share, unified=of_unified, legacy=1 - of_unified)
+        if of_unified and guard.is_tripped:
+            return at + 1
+    return None

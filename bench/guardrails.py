@@ -18,6 +18,7 @@ from pathlib import Path
 from bench import guard_rate_tables, guard_ratio_tables, guard_unit_tables
 from bench.guard_ratio_tables import RULE, STRICT
 from bench.guard_runs import Stretch, calls_to_trip, many
+from bench.guard_sticky_table import sticky_rules
 from bench.guard_table import Table
 from bench.results import Line, within
 from oms.domain.evidence import Evidence
@@ -35,6 +36,7 @@ TABLES: dict[str, Callable[[int, int], Table]] = {
     "delay": guard_ratio_tables.delay,
     "late": guard_ratio_tables.late,
     "sticky": guard_unit_tables.sticky,
+    "sticky-rules": sticky_rules,
     "latency": guard_unit_tables.latency,
     "gate": guard_rate_tables.gate,
     "alarm": guard_rate_tables.alarm,

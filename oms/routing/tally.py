@@ -25,8 +25,8 @@ MAX_CELLS = 500
 _LINES_EVERY_S = 1.0
 _LINE_AT = 0.8
 _LINE_NEEDS = 200
-_HELD_BY_LEDGER = 2
-"""References to a cell that only the ledger knows: its own, and the one of asking."""
+_HELD_BY_LEDGER = 3
+"""References to a cell that only the ledger knows: the ledger's, that of the cell's own book of units, and the one of asking."""
 
 _CALLS = "calls"
 _SHADOWED = Disposition.SHADOWED.value
@@ -199,10 +199,7 @@ class Ledger:
             batch.repairs, self._repairs = self._repairs, []
             batch.trips, self._trips = self._trips, []
             batch.lost_divergences, self._lost = self._lost, 0
-            cells = list(self._cells.values())
-        for cell in cells:
-            cell.drain_into(batch)
-        del cells
+        self._drain_cells(batch)
         if len(self._cells) > self._most_cells:
             self._retire()
         return batch
@@ -224,6 +221,12 @@ class Ledger:
             cells = list(self._cells.values())
             retired = [Tally(place, name, count) for (place, name), count in self._retired.items()]
         return [*retired, *(tally for cell in cells for tally in cell.totals())]
+
+    def _drain_cells(self, batch: Batch) -> None:
+        with self._lock:
+            cells = list(self._cells.values())
+        for cell in cells:
+            cell.drain_into(batch)
 
     def _retire(self) -> None:
         """Let go of the cells that no plan and no call holds any more: each flip has cells of its own. Their totals stay."""

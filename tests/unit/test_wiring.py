@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import re
 import shutil
 import stat
@@ -12,11 +14,15 @@ import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
+from oms import wiring
 from oms.domain.decision import DecisionTable, FixedDecision
 from oms.domain.errors import CouldNot
 from oms.domain.stage import Stage
+from oms.journal import Journal, JournalReader, read_processes
+from oms.seams.cache import CACHE
 from oms.wiring import build
 from tests.architecture.sources import ROOT
+from tests.unit.routing.probe import until
 
 
 def test_counts_are_exported(tmp_path: Path) -> None:
@@ -33,6 +39,27 @@ def test_counts_are_exported(tmp_path: Path) -> None:
 
     assert {"oms.calls", "oms.cache.sets"} <= set(counted)
     assert {"types": 1, "validation": 0, "documents": 0} == counted["oms.cache.sets"]
+
+
+def test_trip_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A guard that trips in this process is in its process file when the call returns, and in the journal without waiting for a flush."""
+    # A flush by itself would come in an hour.
+    monkeypatch.setattr(wiring, "Journal", functools.partial(Journal, flush_s=3600.0))
+    shutil.copytree(ROOT / "flags", tmp_path / "flags")
+    oms = build(flags=tmp_path / "flags", var=tmp_path / "var")
+    oms.start()
+    until((tmp_path / "var" / "journal.db").exists)
+    oms.source.stop()
+    oms.runtime.publish(DecisionTable({"cache": FixedDecision(Stage.LIVE, digest="d")}))
+    oms.runtime.trip(CACHE, Stage.SHADOW, seam="types", operation="get", guard="hard_fail", reason="it raised")
+    standing = read_processes(tmp_path / "var" / "run")[0].phases["cache"]
+    with JournalReader(tmp_path / "var" / "journal.db") as journal:
+        until(journal.trips)
+        pid, trip = journal.trips()[0]
+    oms.stop()
+
+    assert ("shadow", "hard_fail at types.get: it raised") == (standing.tripped, standing.tripped_by)
+    assert (os.getpid(), "hard_fail", "live", "shadow") == (pid, trip.guard, trip.from_stage, trip.to_stage)
 
 
 def test_hash_key_is_shared_and_private(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -86,3 +88,22 @@ def test_prometheus_reads_them():
     ]
     assert line.endswith(" 4.0")
     assert 'side="unified"' in line
+
+
+def test_plans_are_one_series() -> None:
+    """Counts of several plans and versions are one time series, and what only evidence counts is none."""
+    places = [replace(SHADOW, plan=plan, version=version) for plan in "ab" for version in "cd"]
+    names = ("matched", "rescued", "errors.none", "noise", "noise.price", "repeated", "unit_errors")
+    reader = InMemoryMetricReader()
+    provider = MeterProvider(metric_readers=[reader], shutdown_on_exit=False)
+    observe(provider, lambda: [Tally(place, name, 1) for place in places for name in names])
+    data = reader.get_metrics_data()
+    provider.shutdown()
+
+    assert data is not None
+    found = {
+        (metric.name, point.value)
+        for metric in data.resource_metrics[0].scope_metrics[0].metrics
+        for point in metric.data.data_points
+    }
+    assert {("oms.outcomes", 4), ("oms.events", 4)} == found

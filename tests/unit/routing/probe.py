@@ -178,3 +178,13 @@ def assert_sums(runtime: Runtime, calls: int) -> None:
     assert calls == sum(found[str(disposition)] for disposition in Disposition)
     assert found["shadowed"] == sum(found[str(outcome)] for outcome in Outcome)
     assert found["uncomparable"] == sum(count for name, count in found.items() if name.startswith("uncomparable."))
+    assert found["empty"] + found["repeated"] <= found["matched"] + found["reasonable"]
+
+
+def assert_pairs(runtime: Runtime) -> None:
+    """Each comparison of a read says once who raised; what could not be compared says it only where both sides ran."""
+    found = counts(runtime)
+    compared = sum(found[name] for name in ("matched", "reasonable", "ignored", "mismatched"))
+    pairs = sum(count for name, count in found.items() if name.startswith("errors."))
+
+    assert compared <= pairs <= compared + found["uncomparable"]

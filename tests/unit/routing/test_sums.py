@@ -16,7 +16,7 @@ from oms.domain.observation import Disposition, Outcome
 from oms.domain.stage import Stage
 from oms.routing import LaneLimits, Runtime
 from oms.seams.cache import TYPES
-from tests.unit.routing.probe import DEADLINE_S, HASTY, Answers, Refused, assert_sums, counts
+from tests.unit.routing.probe import DEADLINE_S, HASTY, Answers, Refused, assert_pairs, assert_sums, counts
 from tests.unit.routing.sides import MapSide, run
 
 SEEDS = range(6)
@@ -81,7 +81,7 @@ class Calls:
             call()
 
 
-LIMITS = LaneLimits(jobs=20, size=20_000, pause_s=0.02, cpu_share=0.3, concurrent=4)
+LIMITS = LaneLimits(jobs=20, size=20_000, pause_s=0.02, cpu_share=0.3, concurrent=4, noise_one_of=3)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -112,6 +112,7 @@ def test_sync_calls(seed: int) -> None:
     calls.one(lambda: facade.ask(1))
 
     assert_sums(runtime, calls.made)
+    assert_pairs(runtime)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -156,6 +157,7 @@ def test_async_calls(seed: int) -> None:
     runtime.stop(0.05)
 
     assert_sums(runtime, calls.made)
+    assert_pairs(runtime)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
