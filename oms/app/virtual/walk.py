@@ -40,13 +40,13 @@ _STEPS = tuple(
     StepRule(weight, min_time_s, min_calls)
     for weight, min_time_s, min_calls in (
         (100, 300.0, 10),
-        (500, 600.0, 25),
-        (2_500, 900.0, 100),
-        (5_000, 1_800.0, 250),
-        (9_500, 1_800.0, 1_000),
+        (500, 300.0, 25),
+        (2_500, 600.0, 100),
+        (5_000, 900.0, 250),
+        (9_500, 1_200.0, 1_000),
     )
 )
-"""The ladder of the default policy with a twentieth of its calls, and half an hour in the place of its last day."""
+"""The ladder of the default policy with a twentieth of its calls, and about half of its times but for the last, which is a day there."""
 
 _INJECT_AT = 5_000
 _LONGEST_TICKS = 600
