@@ -181,15 +181,16 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
-    """Bring the tables up to this version: all of it or nothing. A process of the older version that has the file open goes on writing."""
+    """Bring the tables up to this version, under the folder's lock: all of it or nothing.
+
+    A process of the older version that has the file open goes on writing.
+    """
     while (version := _pragma(connection, "user_version")) < SCHEMA:
         connection.execute("BEGIN IMMEDIATE")
         try:
-            # Whoever waited for the lock may find that another process was first.
-            if _pragma(connection, "user_version") == version:
-                for statement in filter(str.strip, _MIGRATIONS[version].split(";")):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {version + 1}")
+            for statement in filter(str.strip, _MIGRATIONS[version].split(";")):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {version + 1}")
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:

@@ -86,12 +86,17 @@ class BudgetPolicy:
     min_calls: int = 100
 
 
+_UNITS_MARGIN = 2.0
+"""Of what takes a phase back and is fed by keys: routing is sticky, so chance in one slot is a bias in all. Source: docs/evidence.md."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guards:
     """Every guard of a phase."""
 
     errors: RatioPolicy = field(default_factory=RatioPolicy)
-    slow_p99: SlowPolicy = field(default_factory=SlowPolicy)
+    unit_errors: RatioPolicy = field(default_factory=lambda: RatioPolicy(margin=_UNITS_MARGIN))
+    slow_p99: SlowPolicy = field(default_factory=lambda: SlowPolicy(margin=_UNITS_MARGIN))
     slow_p90: SlowPolicy = field(default_factory=lambda: SlowPolicy(on_trip=OnTrip.PAUSE))
     mismatch: MismatchPolicy = field(default_factory=MismatchPolicy)
     share: SharePolicy = field(default_factory=SharePolicy)
@@ -163,7 +168,8 @@ class PhasePolicy:
     @property
     def alpha_each(self) -> float:
         """The part of *alpha* of each guard that acts."""
-        statistics = (self.guards.errors, self.guards.slow_p99, self.guards.slow_p90, self.guards.mismatch)
+        of = self.guards
+        statistics = (of.errors, of.unit_errors, of.slow_p99, of.slow_p90, of.mismatch)
         return split_alpha(self.alpha, acting=sum(guard.on_trip in ACTING for guard in statistics))
 
     def ratio_rule(self, guard: RatioPolicy) -> RatioRule:

@@ -223,6 +223,7 @@ def _steps(table: Table, plain: tuple[StepRule, ...]) -> tuple[StepRule, ...]:
 def _guards(table: Table, plain: Guards) -> Guards:
     guards = Guards(
         errors=_ratio(table.child("errors"), plain.errors),
+        unit_errors=_ratio(table.child("unit_errors"), plain.unit_errors),
         slow_p99=_slow(table.child("slow_p99"), plain.slow_p99),
         slow_p90=_slow(table.child("slow_p90"), plain.slow_p90),
         mismatch=_mismatch(table.child("mismatch"), plain.mismatch),

@@ -134,8 +134,14 @@ def _apart(name: str, track: Track | None, say: Callable[[], Iterable[GuardVerdi
 
 
 def errors(ground: Ground, track: Track) -> GuardVerdict | None:
-    """Does unified fail more often? Pairs wherever both sides ran the call, else units by the share of a rampdown."""
-    return _ratio(ground, track, "errors", ground.policy.guards.errors, events=_error_events(track), what="errors")
+    """Does unified fail more often? By pairs, wherever both sides ran the call."""
+    return _ratio(ground, track, "errors", ground.policy.guards.errors, events=_pairs(track), what="errors")
+
+
+def unit_errors(ground: Ground, track: Track) -> GuardVerdict | None:
+    """Do more keys fail in rampdown than in live? There only one side runs, so it goes by the share."""
+    policy = ground.policy.guards.unit_errors
+    return _ratio(ground, track, "unit_errors", policy, events=_failed_units(track), what="failed units")
 
 
 def slow(name: str, quantile: float) -> TrackGuard:
@@ -232,6 +238,7 @@ def budget(ground: Ground) -> Iterator[GuardVerdict]:
 
 OF_TRACK: Mapping[str, TrackGuard] = {
     "errors": errors,
+    "unit_errors": unit_errors,
     "slow_p99": slow("slow_p99", 0.99),
     "slow_p90": slow("slow_p90", 0.90),
     "mismatch": mismatch,
@@ -300,12 +307,17 @@ def _verdict(track: Track, name: str, on_trip: OnTrip, reading: Reading) -> Guar
     )
 
 
-def _error_events(track: Track) -> Iterator[Event]:
+def _pairs(track: Track) -> Iterator[Event]:
     for part in track.parts:
         unified, legacy = part.count("errors.unified"), part.count("errors.legacy")
         if unified or legacy or part.count("errors.none") or part.count("errors.both"):
             yield Event(part, PAIRED, unified, legacy)
-        elif (canary := _canary(track, part)) is not None and canary.advanced is Stage.RAMPDOWN:
+
+
+def _failed_units(track: Track) -> Iterator[Event]:
+    for part in track.parts:
+        canary = _canary(track, part)
+        if canary is not None and canary.advanced is Stage.RAMPDOWN:
             yield _by_share(part, canary, part.count("unit_errors"))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -150,6 +152,8 @@ def test_many_places_are_pruned(write: Callable[..., None], path: Path) -> None:
     journal.flush()
     write((NOON + 7_200.0, batch(LIVE, calls=1)), limits=limits)
     pruned = [one.place for one in slices(path, by_minute=False)]
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert 1 == connection.execute("SELECT count(*) FROM place").fetchone()[0]
     # The first process knows the number of each of its places, which the other one has deleted.
     waiting.append((NOON, Batch([Tally(replace(GET, plan="0007"), "calls", 5)])))
     clock[0] = NOON + 7_201.0

@@ -106,13 +106,15 @@ def test_no_pair_without_both_sides() -> None:
     with contextlib.suppress(Refused):
         facade.ask(threading.Lock())
     runtime.stop(5)
-    both = runtime_with(MapSide(), MapSide(), Stage.DUALWRITE, AMPLE)
+    legacy = MapSide()
+    both = runtime_with(legacy, MapSide(), Stage.DUALWRITE, AMPLE)
     cache = both.facade(TYPES)
-    cache.set("k", 1), cache.get("k")
+    legacy.values["legacy alone"] = 1
+    cache.set("k", 1), cache.delete("legacy alone"), cache.get("k")
     both.stop(5)
 
     assert 1 == counts(runtime)["uncomparable.not_snapshottable"]
-    assert 1 == counts(both)["matched"]
+    assert (1, 1) == (counts(both)["matched"], counts(both)["mismatched"])
     assert ({}, {}) == (errors(counts(runtime)), errors(counts(both)))
 
 

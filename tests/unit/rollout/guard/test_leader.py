@@ -53,6 +53,15 @@ def test_a_folder_that_is_wiped(terms: Path) -> None:
             first.fence()
 
 
+def test_a_higher_number_is_enough(terms: Path) -> None:
+    """Whoever makes the next term has taken the lead, even before it puts the old one away."""
+    with Candidate(terms) as leader:
+        assert leader.lead()
+        (terms / "2").touch()
+        with pytest.raises(FlipRefused):
+            leader.fence()
+
+
 def test_what_others_see(terms: Path) -> None:
     """Whoever asks is told who leads, by which profile, and whether it lives; nobody ever led reads as None."""
     assert newest_term(terms) is None

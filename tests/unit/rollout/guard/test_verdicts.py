@@ -81,10 +81,10 @@ def test_errors_in_rampdown_go_by_units() -> None:
         one("rampdown", "r", T + 600, calls=500, unit_errors=60),
         one("live", "r", T + 600, calls=500, unit_errors=3),
     ]
-    found = said(ground(slices, RAMPDOWN), "errors")
+    found = said(ground(slices, RAMPDOWN), "unit_errors")
     assert found is not None
     assert found.tripped
-    assert "60 of 63 errors were unified's, 31.5 by its share" in found.why
+    assert "60 of 63 failed units were unified's, 31.5 by its share" in found.why
 
 
 def test_slow_by_units_above_legacys_line() -> None:

@@ -21,10 +21,12 @@ from oms.rollout.guard.controller import Controller, PhaseLook
 from oms.rollout.guard.counts import Loss
 from oms.rollout.guard.facts import Sources
 from oms.rollout.guard.latches import Latches
+from oms.rollout.guard.orders import freeze
 from oms.rollout.guard.policy import PhasePolicy, StepRule
 from oms.rollout.guard.policy_file import Policy, Standing
 from oms.rollout.switchboard import Switchboard
 from oms.seams import PHASES
+from tests.unit.rollout.room import ANA
 
 CACHE = PHASES["cache"]
 BEGAN_S = 1_800_000_000.0
@@ -161,3 +163,19 @@ class FakeCounts:
     def heard(self) -> dict[int, float]:
         """Return that every process has just written, but for those unheard of."""
         return {pid: self.world.now_s for pid in self.world.pids if pid not in self.world.unheard}
+
+
+def clean_step(world: World) -> None:
+    """Let the first step of live have its time and its calls."""
+    world.now_s += 60
+    world.clean("live", 300)
+
+
+def edited(world: World) -> None:
+    """Edit the policy in the middle of the step."""
+    world.policy = replace(POLICY, alpha=0.02)
+
+
+def frozen(world: World) -> None:
+    """Freeze everything."""
+    freeze(world.board, world.latches, None, ANA, until_s=world.now_s + 60)
