@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,23 +104,24 @@ def add(commands: Any, folders: argparse.ArgumentParser) -> None:
 
 
 def _rehearse(arguments: argparse.Namespace, out: Output) -> int:
-    from oms.cli.report import html_report
+    from oms.cli.report import demands_of, html_report
 
     if arguments.virtual:
         return _virtual(arguments, out)
     if arguments.seeds is not None:
         raise BadInput("oms rehearse --seeds", found="no --virtual", wanted="--virtual, for real time has one seed")
     with _service_installed():
-        from oms.app.rehearsal import run
+        from oms.app.rehearsal import PROFILE, run
+    flags = folders_of(arguments).flags
     return run(
         phases=arguments.phase or (),
         calls=arguments.calls,
         seed=arguments.seed,
         out=arguments.out,
         as_json=out.as_json,
-        flags=folders_of(arguments).flags,
+        flags=flags,
         faults=arguments.inject,
-        html=html_report if _has_html() else None,
+        html=partial(html_report, demands=demands_of(flags, profile=PROFILE)) if _has_html() else None,
         stdout=out.stdout,
         stderr=out.stderr,
     )

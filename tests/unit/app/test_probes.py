@@ -33,7 +33,7 @@ class Documents(MemoryCache):
 
 def targets(probes: Probes, reads: int) -> list[str]:
     """Return the paths of the requests."""
-    return [each.text.split()[1].decode() for each in probes.requests(reads)]
+    return [each.text.split()[1].decode() for (each,) in probes.requests(reads)]
 
 
 def test_bursts() -> None:
@@ -48,7 +48,7 @@ def test_bursts() -> None:
 
 def test_reloads() -> None:
     """The configuration is read by reloads, each for a tenant of its own."""
-    requests = [*Probes("config").requests(120), *Probes("config").requests(1)]
+    requests = [each for (each,) in (*Probes("config").requests(120), *Probes("config").requests(1))]
     tenants = [re.findall(rb"x-tenant: (\S+)", each.text) for each in requests]
 
     assert [[b"probe-0"], [b"probe-1"], [b"probe-0"]] == tenants
