@@ -1,8 +1,9 @@
-"""One process of a rehearsal: the service with the identity check around it. Run as a module, by the rehearsal only."""
+"""One process of a rehearsal: the service with the identity check, and perhaps faults, around it. Run as a module, by the rehearsal only."""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import logging
 import sys
 from collections.abc import Sequence
@@ -18,9 +19,11 @@ from oms.app.child import say_where, stop_with_stdin
 from oms.app.http import JsonResponse
 from oms.app.http_server import listen
 from oms.app.identity import IDENTITY_PATH, IdentityCheck
+from oms.app.injection import Order, follow
 from oms.app.neighbour import MADE_PATH, Neighbour
 from oms.app.pace import PACE, Paced, paced
 from oms.app.process import application, configuration, run_until_stopped
+from oms.app.rehearsal.burst import Bursts
 from oms.domain.errors import OmsError
 from oms.domain.phase import Seam
 from oms.domain.stage import Side
@@ -55,12 +58,13 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="oms rehearsal worker")
     parser.add_argument("--flags", type=Path, required=True)
     parser.add_argument("--var", type=Path, required=True)
+    Order.add_to(parser)
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     # Legacy logs each attempt that fails, and here they fail by schedule: what comes of it stands in the journal.
     logging.getLogger("oms.legacy").setLevel(logging.CRITICAL)
     try:
-        return _work(arguments.flags, arguments.var)
+        return _work(arguments.flags, arguments.var, Order.read(arguments))
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
         return 78
@@ -69,11 +73,11 @@ def main(argv: Sequence[str]) -> int:
         return 4
 
 
-def _work(flags: Path, var: Path) -> int:
-    check = IdentityCheck()
+def _work(flags: Path, var: Path, order: Order) -> int:
+    check, injection = IdentityCheck(), order.injection()
 
     def wrap(seam: Seam[Any, Any], side: Side, implementation: object) -> object:
-        return check.side(seam, implementation)
+        return check.side(seam, order.around(injection, seam, side, implementation))
 
     async def identity(request: Request) -> Response:
         return JsonResponse(check.as_json())
@@ -89,11 +93,17 @@ def _work(flags: Path, var: Path) -> int:
     )
     configured = configuration(oms, check.facade(SETTINGS, oms.settings))
     neighbour = Neighbour(configured.actions_url, answer_s=_ANSWER_S)
+    bursts = Bursts(oms.runtime, facades.documents)
 
     async def made(request: Request) -> Response:
         return JsonResponse({"made": neighbour.made})
 
-    more = (Route(IDENTITY_PATH, identity), Route(MADE_PATH, made))
+    def in_loop(stop: asyncio.Event) -> None:
+        if not order.faults.is_none:
+            follow(order.switch, injection, asyncio.get_running_loop())
+        stop_with_stdin(stop)
+
+    more = (Route(IDENTITY_PATH, identity), Route(MADE_PATH, made), bursts.route())
     app = Paced(application(oms, configured, neighbour, facades=facades, more=more), paced(PACE))
     listener = listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
@@ -104,7 +114,7 @@ def _work(flags: Path, var: Path) -> int:
         listener,
         neighbour=neighbour,
         ready=lambda: say_where(port),
-        stop_when=stop_with_stdin,
+        stop_when=in_loop,
     )
     return 0
 

@@ -14,7 +14,7 @@ from oms.cli.parsing import phase_name
 from oms.domain.errors import BadInput, CouldNot
 
 if TYPE_CHECKING:
-    from oms.console.report import Demands, ReportData, Wanted
+    from oms.console.report import Demands, ReportData
     from oms.journal.reader import JournalReader
 
 _FORMATS = ("text", "json", "html", "markdown")
@@ -52,8 +52,8 @@ def add(commands: Any, folders: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_report, parser=parser)
 
 
-def html_report(journal: JournalReader, demands: Demands | None = None) -> str:
-    """Return the report over everything in *journal* as one HTML page, judged by *demands* or by the policy."""
+def html_report(journal: JournalReader, *, demands: Demands) -> str:
+    """Return the report over everything in *journal* as one HTML page, judged by *demands*."""
     command = f"oms report --var {shlex.quote(str(journal.path.parent))}"
     return rendered(data_of(journal, command=command, demands=demands), "html")
 
@@ -62,9 +62,9 @@ def data_of(
     journal: JournalReader,
     *,
     command: str,
+    demands: Demands,
     phase: str | None = None,
     since: float | None = None,
-    demands: Demands | None = None,
 ) -> ReportData:
     """Return what *journal* says, as of now."""
     import time
@@ -73,7 +73,7 @@ def data_of(
 
     return build_report(
         journal,
-        demands=demands or wanted_of,
+        demands=demands,
         bound=bound_operations(),
         phase=phase,
         since=since,
@@ -82,11 +82,19 @@ def data_of(
     )
 
 
-def wanted_of(phase: str) -> Wanted:
-    """Return what the policy wants of *phase*."""
+def demands_of(flags: Path, *, profile: str | None = None) -> Demands:
+    """Return what the policy in the folder *flags* wants of each phase, under *profile*; its defaults where it is missing or broken."""
     from oms.console.report import Wanted
+    from oms.rollout.guard.policy_file import FILE, read_policy
+    from oms.seams import PHASES
 
-    return Wanted()
+    standings = read_policy(flags / FILE, PHASES, profile=profile).phases
+
+    def wanted(phase: str) -> Wanted:
+        policy = standings[phase].policy
+        return Wanted(demand=policy.ready, waived=policy.waived, unseen_holds=policy.unseen_holds)
+
+    return wanted
 
 
 def bound_operations() -> dict[str, list[str]]:
@@ -136,7 +144,13 @@ def _report(arguments: argparse.Namespace, out: Output) -> int:
     if arguments.since is not None:
         words += ["--since", f"{arguments.since:.0f}"]
     with JournalReader(folders.var / "journal.db") as journal:
-        data = data_of(journal, command=shlex.join(words), phase=arguments.phase, since=arguments.since)
+        data = data_of(
+            journal,
+            command=shlex.join(words),
+            demands=demands_of(folders.flags),
+            phase=arguments.phase,
+            since=arguments.since,
+        )
     for form, target in wanted:
         text = rendered(data, form, colour=target == _STDOUT and wants_colour(out.stdout))
         if target == _STDOUT:

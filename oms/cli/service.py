@@ -5,19 +5,26 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from oms.cli.context import folders_of
 from oms.cli.output import Output
 from oms.cli.parsing import phase_name, whole_number
-from oms.domain.errors import CouldNot
+from oms.domain.errors import BadInput, CouldNot
+
+if TYPE_CHECKING:
+    from oms.app.injection import Faults
 
 _SEED = 1
+_SEEDS = 20
 _REHEARSE = """\
 examples:
   oms rehearse
   oms rehearse --phase cache --calls 5000 --seed 7 --out out/rehearsal --json
+  oms rehearse --inject unified-errors=3%
+  oms rehearse --inject none --virtual --seeds 20
 """
 _SERVE = """\
 example:
@@ -32,7 +39,8 @@ def add(commands: Any, folders: argparse.ArgumentParser) -> None:
         help="walk phases through their stages under traffic, with a report",
         epilog=_REHEARSE,
         parents=[folders],
-        usage="oms rehearse [--phase P]... [--calls N] [--seed S] [--out DIR] [--json]",
+        usage="oms rehearse [--phase P]... [--calls N] [--seed S] [--out DIR] [--json]\n"
+        "                    [--inject FAULT[,FAULT]...] [--virtual [--seeds K]]",
     )
     rehearse.add_argument(
         "--phase",
@@ -61,6 +69,24 @@ def add(commands: Any, folders: argparse.ArgumentParser) -> None:
         default=Path("out/rehearsal"),
         help="where report and flags go (default out/rehearsal)",
     )
+    rehearse.add_argument(
+        "--inject",
+        metavar="FAULT",
+        type=_faults,
+        help="what goes wrong in unified once live is reached, for the guards to find:"
+        " unified-errors=3%% slow=2x tail=12x wrong-value=1%% hang none",
+    )
+    rehearse.add_argument(
+        "--virtual",
+        action="store_true",
+        help="no service: seeds up the whole ladder in virtual time, with outages and drift, a minute for 20",
+    )
+    rehearse.add_argument(
+        "--seeds",
+        metavar="K",
+        type=whole_number("--seeds", least=1, most=10_000),
+        help=f"with --virtual: how many, from --seed on (default {_SEEDS})",
+    )
     rehearse.add_argument("--json", action="store_true", help="print one JSON object")
     rehearse.set_defaults(run=_rehearse, parser=rehearse)
     serve = commands.add_parser(
@@ -78,21 +104,50 @@ def add(commands: Any, folders: argparse.ArgumentParser) -> None:
 
 
 def _rehearse(arguments: argparse.Namespace, out: Output) -> int:
-    from oms.cli.report import html_report
+    from oms.cli.report import demands_of, html_report
 
+    if arguments.virtual:
+        return _virtual(arguments, out)
+    if arguments.seeds is not None:
+        raise BadInput("oms rehearse --seeds", found="no --virtual", wanted="--virtual, for real time has one seed")
     with _service_installed():
-        from oms.app.rehearsal import run
+        from oms.app.rehearsal import PROFILE, run
+    flags = folders_of(arguments).flags
     return run(
         phases=arguments.phase or (),
         calls=arguments.calls,
         seed=arguments.seed,
         out=arguments.out,
         as_json=out.as_json,
-        flags=folders_of(arguments).flags,
-        html=html_report if _has_html() else None,
+        flags=flags,
+        faults=arguments.inject,
+        html=partial(html_report, demands=demands_of(flags, profile=PROFILE)) if _has_html() else None,
         stdout=out.stdout,
         stderr=out.stderr,
     )
+
+
+def _virtual(arguments: argparse.Namespace, out: Output) -> int:
+    with _service_installed():
+        from oms.app.injection import Faults
+        from oms.app.virtual.seeds import run
+    if arguments.phase not in (None, ["cache"]):
+        raise BadInput("oms rehearse --phase", found=" ".join(arguments.phase), wanted="cache, with --virtual")
+    return run(
+        first_seed=arguments.seed,
+        seeds=arguments.seeds or _SEEDS,
+        faults=arguments.inject or Faults(),
+        flags=folders_of(arguments).flags,
+        as_json=out.as_json,
+        stdout=out.stdout,
+        stderr=out.stderr,
+    )
+
+
+def _faults(text: str) -> Faults:
+    with _service_installed():
+        from oms.app.injection import parse_faults
+    return parse_faults(text)
 
 
 def _serve(arguments: argparse.Namespace, out: Output) -> int:

@@ -185,6 +185,7 @@ def _about(status: PhaseStatus) -> Iterator[tuple[str, str]]:
             "why",
             f"{name}: a guard put {status.tripped} in force in pid {pids}; oms rollback {name} makes it so everywhere",
         )
+        yield from (("why", f"{name}: pid {pid}: {by}") for pid, by in status.tripped_in.items() if by)
     for lag in status.lags:
         yield "why", f"{name}: {lag}"
     if status.rollout is not None:

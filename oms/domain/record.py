@@ -33,7 +33,8 @@ class Tally:
         name: A :class:`~oms.domain.observation.Disposition`, an :class:`~oms.domain.observation.Outcome`, ``uncomparable.<reason>``, or one
             of ``calls unscoped rescued delayed beside_failed beside_cut empty repeated``, or one of these:
 
-            - ``errors.none errors.legacy errors.unified errors.both``: comparisons of calls that both sides ran, by who raised;
+            - ``errors.none errors.legacy errors.unified errors.both``: comparisons of calls that both sides ran, by who raised; not those
+              where one side alone did, as a known divergence says;
             - ``units``: targeting keys, one of eight, that were decided here for the first time in this process;
             - ``unit_errors``: units (a targeting key in ten minutes) whose first failed answer was counted here;
             - ``noise`` and ``noise.<folded path>``: reads that legacy did twice, and where it differed from itself.

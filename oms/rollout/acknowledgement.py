@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from oms.domain.errors import CouldNot
@@ -83,7 +83,13 @@ def judge(processes: Sequence[ProcessStanding], phase: str, digest: str, *, now:
 
 
 def wait_for_acknowledgement(
-    processes: Processes, phase: str, digest: str, *, wait_s: float, since: float | None = None
+    processes: Processes,
+    phase: str,
+    digest: str,
+    *,
+    wait_s: float,
+    since: float | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> Acknowledgement:
     """Ask until every live process acknowledges *digest*, at most until *wait_s* seconds after *since*.
 
@@ -91,12 +97,13 @@ def wait_for_acknowledgement(
 
     Args:
         since: Start of the wait on the monotonic clock; None for now.
+        clock: What the beats of the processes are compared with, Unix time in seconds.
     """
     begin = time.monotonic() if since is None else since
     state = Acknowledgement(0, 0, unknown="nobody was asked")
     try:
         while True:
-            state = _ask(processes, phase, digest)
+            state = _ask(processes, phase, digest, clock)
             if state.complete or time.monotonic() - begin >= wait_s:
                 break
             time.sleep(POLL_S)
@@ -105,8 +112,8 @@ def wait_for_acknowledgement(
     return replace(state, seconds=time.monotonic() - begin)
 
 
-def _ask(processes: Processes, phase: str, digest: str) -> Acknowledgement:
+def _ask(processes: Processes, phase: str, digest: str, clock: Callable[[], float]) -> Acknowledgement:
     try:
-        return judge(processes(), phase, digest, now=time.time())
+        return judge(processes(), phase, digest, now=clock())
     except (CouldNot, OSError) as error:
         return Acknowledgement(0, 0, unknown=f"process files: {error}")

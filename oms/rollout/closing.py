@@ -70,7 +70,9 @@ def note_refusal(
 def conclude(board: Switchboard, move: Move, mandate: Mandate, *, wait_s: float) -> FlipReport:
     """Wait for the acknowledgement of *move*, record it, and say so if somebody has moved the flag again meanwhile."""
     wait_s = 0.0 if move.interrupted else wait_s
-    end = wait_for_acknowledgement(board.processes, move.phase, move.digest, wait_s=wait_s, since=move.began)
+    end = wait_for_acknowledgement(
+        board.processes, move.phase, move.digest, wait_s=wait_s, since=move.began, clock=board.clock
+    )
     end = replace(end, interrupted=end.interrupted or move.interrupted)
     after = (*_record(board, move, mandate), *_overtaken(board, move))
     return FlipReport(replace(move, warnings=(*move.warnings, *after)), end)

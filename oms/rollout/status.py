@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from oms.domain.errors import BadInput, CouldNot
@@ -33,7 +33,7 @@ class PhaseStatus:
         now: Where it stands, on whose word, and what is wrong with its file.
         age_s: Seconds since it was moved there, None if nobody knows.
         tripped: The lowest stage that a guard of a process put in force over the flag, None if none did.
-        tripped_in: Pids of the processes that tripped.
+        tripped_in: By pid of each process that tripped, which guard it was, where and for what; None where the process does not say.
         repairs: Open repairs, over all live processes.
         followed_by: How many live processes follow its flag.
         lags: One sentence for each of those that does not serve it as it is.
@@ -45,7 +45,7 @@ class PhaseStatus:
     now: Present
     age_s: float | None
     tripped: str | None
-    tripped_in: tuple[int, ...]
+    tripped_in: Mapping[int, str | None]
     repairs: int
     followed_by: int
     lags: tuple[str, ...]
@@ -73,6 +73,7 @@ class PhaseStatus:
             "digest": self.now.digest,
             "age_s": None if self.age_s is None else round(self.age_s, 1),
             "tripped": self.tripped,
+            "tripped_in": [{"pid": pid, "by": by} for pid, by in self.tripped_in.items()],
             "repairs": self.repairs,
             "rollout": None if self.rollout is None else assessment_json(self.rollout),
         }
@@ -225,7 +226,7 @@ def _phase_status(
         now=stands,
         age_s=_age(board, phase, stands, last, now),
         tripped=min(tripped.values(), key=lambda stage: Stage(stage).rank) if tripped else None,
-        tripped_in=tuple(tripped),
+        tripped_in={pid: own[pid].tripped_by for pid in tripped},
         repairs=sum(standing.repairs for standing in own.values()),
         followed_by=len(following),
         lags=tuple(found for process in following if (found := lag(process, phase.name, stands.digest, now))),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from oms.domain.known import KnownDivergence
 from oms.domain.stage import Effect, Side, Stage, course_for, written_sides
@@ -45,9 +45,11 @@ class Bound:
         hash_key: bytes,
         limits: LaneLimits,
         allowance: CpuAllowance,
+        clock_ns: Callable[[], int],
+        lane: type[SyncLane],
     ) -> None:
         keys, seam, sides = KeyBook(), binding.seam, binding.sides
-        self.lane = SyncLane(binding.seam.full_name, limits, allowance)
+        self.lane = lane(seam.full_name, limits, allowance)
         self.async_lanes = AsyncLanes(limits, allowance)
         self.state = SeamState(
             binding=binding,
@@ -59,6 +61,7 @@ class Bound:
             guard=HardFail(),
             lane=self.lane,
             async_lanes=self.async_lanes,
+            clock_ns=clock_ns,
             version=version_of(seam, legacy=sides[Side.LEGACY], unified=sides[Side.UNIFIED], rules=rules).digest,
         )
         if any(operation.effect is Effect.EFFECTS for operation in binding.operations.values()):

@@ -18,13 +18,21 @@ from oms.routing.tally import Cell
 
 _CLEAN = (Outcome.MATCHED, Outcome.REASONABLE)
 
-WHO_RAISED = {
+_WHO_RAISED = {
     (False, False): "errors.none",
     (True, False): "errors.legacy",
     (False, True): "errors.unified",
     (True, True): "errors.both",
 }
-"""By whether legacy raised and whether unified did."""
+
+
+def who_raised(*, legacy: bool, unified: bool, outcome: Outcome) -> tuple[str, ...]:
+    """Return what is to be counted of a pair by whether either side raised, none where one did alone as a known divergence says.
+
+    Where the wings differ by design, as in what is retried, the one that gives up is not worse: guards would take back what somebody accepted.
+    """
+    is_by_design = legacy != unified and outcome is Outcome.IGNORED
+    return () if is_by_design else (_WHO_RAISED[legacy, unified],)
 
 
 class Job:
@@ -91,14 +99,14 @@ class Job:
         ):
             self.fault = Uncomparable.RACED
         if self.fault is not None:
-            self.count(Outcome.UNCOMPARABLE, self.fault, *self._errors())
+            self.count(Outcome.UNCOMPARABLE, self.fault, *self._errors(Outcome.UNCOMPARABLE))
             return
         control, candidate = self.opened_observation(), self.candidate or Returned(None)
         legacy, unified = (control, candidate) if self.control is Side.LEGACY else (candidate, control)
         verdict = self.state.judge.judge(
             self.operation, self.facts(), legacy=legacy, unified=unified, given=self._given
         )
-        also = self._errors()
+        also = self._errors(verdict.outcome)
         if verdict.is_empty:
             also = (*also, EMPTY)
         elif verdict.outcome in _CLEAN and self._is_repeated():
@@ -123,7 +131,7 @@ class Job:
         done = self.observation
         return Returned(opened(done.value)) if isinstance(done, Returned) else done
 
-    def _errors(self) -> tuple[str, ...]:
+    def _errors(self, outcome: Outcome) -> tuple[str, ...]:
         """Return the name of who raised, where both sides ran.
 
         Of reads only. The second side of a write is not asked when the first one fails, so pairs of writes would accuse the second one.
@@ -134,7 +142,7 @@ class Job:
             self.control: isinstance(self.observation, Raised),
             self.control.other: isinstance(self.candidate, Raised),
         }
-        return (WHO_RAISED[has_failed[Side.LEGACY], has_failed[Side.UNIFIED]],)
+        return who_raised(legacy=has_failed[Side.LEGACY], unified=has_failed[Side.UNIFIED], outcome=outcome)
 
     def _is_repeated(self) -> bool:
         if self.operation.effect is Effect.READS:

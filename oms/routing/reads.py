@@ -22,7 +22,6 @@ from oms.routing.steps import Cut, within
 from oms.routing.tally import Cell
 
 Call = Callable[..., Any]
-_clock = time.perf_counter_ns
 _UNSHADOWED = Disposition.UNSHADOWED
 
 
@@ -45,6 +44,7 @@ class Read:
         self, state: SeamState, operation: Operation, stage: Stage, cell: Cell, control: Side, *, is_shadowed: bool
     ) -> None:
         self._state = state
+        self._clock = state.clock_ns
         self._operation = operation
         self._stage = stage
         self._side = control
@@ -63,13 +63,13 @@ class Read:
         """Answer a sync read that nothing is compared with."""
         if self._debts:
             return self.call(*args, **kwargs)
-        began = _clock()
+        began = self._clock()
         try:
             answer = self._control(*args, **kwargs)
         except BaseException as error:
-            self._raised(_UNSHADOWED, error, _clock() - began)
+            self._raised(_UNSHADOWED, error, self._clock() - began)
             raise
-        took = _clock() - began
+        took = self._clock() - began
         self._unshadowed(took)
         if took > self._units.line_ns:
             self._units.slow(took)
@@ -79,13 +79,13 @@ class Read:
         """Answer an async read that nothing is compared with."""
         if self._debts:
             return await self.acall(*args, **kwargs)
-        began = _clock()
+        began = self._clock()
         try:
             answer = await self._control(*args, **kwargs)
         except BaseException as error:
-            self._raised(_UNSHADOWED, error, _clock() - began)
+            self._raised(_UNSHADOWED, error, self._clock() - began)
             raise
-        took = _clock() - began
+        took = self._clock() - began
         self._unshadowed(took)
         if took > self._units.line_ns:
             self._units.slow(took)
@@ -103,13 +103,13 @@ class Read:
             self._state.repairs.settle(self._side.other, self._key_of(args, kwargs))
             return self._stand_in(args, kwargs)
         job = self._begin(args, kwargs)
-        began = _clock()
+        began = self._clock()
         try:
             answer = self._control(*args, **kwargs)
         except BaseException as error:
-            self._raised(job, error, _clock() - began)
+            self._raised(job, error, self._clock() - began)
             raise
-        self._returned(job, answer, _clock() - began)
+        self._returned(job, answer, self._clock() - began)
         return answer
 
     async def acall(self, *args: Any, **kwargs: Any) -> Any:
@@ -122,13 +122,13 @@ class Read:
             await self._state.repairs.asettle(self._side.other, self._key_of(args, kwargs))
             return await self._stand_in(args, kwargs)
         job = self._begin(args, kwargs)
-        began = _clock()
+        began = self._clock()
         try:
             answer = await self._control(*args, **kwargs)
         except BaseException as error:
-            self._raised(job, error, _clock() - began)
+            self._raised(job, error, self._clock() - began)
             raise
-        self._returned(job, answer, _clock() - began)
+        self._returned(job, answer, self._clock() - began)
         return answer
 
     # -- live: unified answers, legacy stands by
@@ -144,11 +144,11 @@ class Read:
             return self._stand_in(args, kwargs)
         job = self._begin(args, kwargs)
         token = self._state.hall.enter(self._state, self._operation, self._cell, self._side)
-        began = _clock()
+        began = self._clock()
         try:
             answer = self._control(*args, **kwargs)
         except Exception as error:
-            duration = _clock() - began
+            duration = self._clock() - began
             self._state.hall.leave(token)
             rescued, answer = self._rescue(job, error, duration, args, kwargs)
             if rescued:
@@ -156,9 +156,9 @@ class Read:
             raise
         except BaseException as error:
             self._state.hall.leave(token)
-            self._raised(job, error, _clock() - began)
+            self._raised(job, error, self._clock() - began)
             raise
-        duration = _clock() - began
+        duration = self._clock() - began
         self._state.hall.leave(token)
         self._state.guard.good()
         self._returned(job, answer, duration)
@@ -174,22 +174,22 @@ class Read:
             await self._state.repairs.asettle(self._side.other, self._key_of(args, kwargs))
             return await self._stand_in(args, kwargs)
         job = self._begin(args, kwargs)
-        began = _clock()
+        began = self._clock()
         try:
             if self._operation.rescue:
                 answer = await within(self._operation.deadline_s, self._control(*args, **kwargs))
             else:
                 answer = await self._watched(args, kwargs)
         except Exception as error:
-            rescued, answer = await self._arescue(job, error, _clock() - began, args, kwargs)
+            rescued, answer = await self._arescue(job, error, self._clock() - began, args, kwargs)
             if rescued:
                 return answer
             raise
         except BaseException as error:
-            self._raised(job, error, _clock() - began)
+            self._raised(job, error, self._clock() - began)
             raise
         self._state.guard.good()
-        self._returned(job, answer, _clock() - began)
+        self._returned(job, answer, self._clock() - began)
         return answer
 
     async def _watched(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -211,16 +211,16 @@ class Read:
             self._raised(job, error, duration)
             return False, None
         args, kwargs = self._pristine(job, args, kwargs)
-        began = _clock()
+        began = self._clock()
         try:
             answer = self._other(*args, **kwargs)
         except Exception as other:
-            self._both_known(job, error, duration, raised(other, self._operation), _clock() - began)
+            self._both_known(job, error, duration, raised(other, self._operation), self._clock() - began)
             return False, None
         except BaseException as other:
             self._raised(job, other, duration)
             raise
-        self._rescued(job, error, duration, answer, _clock() - began)
+        self._rescued(job, error, duration, answer, self._clock() - began)
         return True, answer
 
     async def _arescue(
@@ -234,16 +234,16 @@ class Read:
             self._raised(job, error, duration)
             return False, None
         args, kwargs = self._pristine(job, args, kwargs)
-        began = _clock()
+        began = self._clock()
         try:
             answer = await self._other(*args, **kwargs)
         except Exception as other:
-            self._both_known(job, error, duration, raised(other, self._operation), _clock() - began)
+            self._both_known(job, error, duration, raised(other, self._operation), self._clock() - began)
             return False, None
         except BaseException as other:
             self._raised(job, other, duration)
             raise
-        self._rescued(job, error, duration, answer, _clock() - began)
+        self._rescued(job, error, duration, answer, self._clock() - began)
         return True, answer
 
     # -- what both drivers share

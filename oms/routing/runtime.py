@@ -24,7 +24,7 @@ from oms.routing.bound import Bound
 from oms.routing.capped import Caps, highest
 from oms.routing.epoch import Epoch
 from oms.routing.fork import reset_in_child
-from oms.routing.lane import LaneLimits
+from oms.routing.lane import LaneLimits, SyncLane
 from oms.routing.scopes import CURRENT, Scope
 from oms.routing.state import SeamState
 from oms.routing.tally import Cell, Ledger
@@ -51,6 +51,9 @@ class Runtime:
         rules: Sequence[KnownDivergence] = (),
         hash_key: bytes | None = None,
         limits: LaneLimits | None = None,
+        clock: Callable[[], float] = time.time,
+        clock_ns: Callable[[], int] = time.perf_counter_ns,
+        lane: type[SyncLane] = SyncLane,
     ) -> None:
         """Make a runtime without bindings.
 
@@ -59,11 +62,15 @@ class Runtime:
             hash_key: Key of the hashes in divergence samples; the same in every process that shares a journal. A
             fresh one if None.
             limits: Bounds of the lanes.
+            clock: Unix time in seconds, of trips and of units.
+            clock_ns: What the durations of reads are taken by, in nanoseconds.
+            lane: What sync callers leave their comparisons to.
         """
+        self._clock, self._clock_ns, self._lane = clock, clock_ns, lane
         self._rules = rules
         self._hash_key = hash_key or secrets.token_bytes(32)
         self._limits = limits or LaneLimits()
-        self._ledger = Ledger()
+        self._ledger = Ledger(clock=clock)
         self._allowance = CpuAllowance(self._limits.cpu_share)
         self._lock = threading.RLock()
         self._bound: dict[tuple[str, str], Bound] = {}
@@ -98,6 +105,8 @@ class Runtime:
                 hash_key=self._hash_key,
                 limits=self._limits,
                 allowance=self._allowance,
+                clock_ns=self._clock_ns,
+                lane=self._lane,
             )
             self._bound[seam.phase.name, seam.name] = bound
             self._note_applied(seam.phase)
@@ -162,7 +171,7 @@ class Runtime:
             served = highest(self.current.decision(phase))
             if served.rank <= cap.rank:
                 return
-            trip = Trip(phase.name, seam, operation, guard, served.value, cap.value, reason, time.time())
+            trip = Trip(phase.name, seam, operation, guard, served.value, cap.value, reason, self._clock())
             self._caps.hold(phase, cap, f"{guard} at {seam}.{operation}: {reason}")
             self._ledger.trip(trip)
             told = "phase %s: %s tripped at %s, this process serves %s: %s"

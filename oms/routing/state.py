@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -68,6 +69,7 @@ class SeamState:
         possible: Every stage at which some call may be answered now.
         is_checked: True if the present plan checks what the answering side owes to forget, where it would else be direct.
         is_by_operation: True if the present plan decides for each operation by itself.
+        clock_ns: What the durations of reads are taken by, in nanoseconds; of control and candidate each in its own thread.
         older_plans: Weak references to plans that were replaced; one that is alive still has calls running on it.
     """
 
@@ -88,6 +90,7 @@ class SeamState:
     possible: frozenset[Stage] = frozenset()
     is_checked: bool = False
     is_by_operation: bool = False
+    clock_ns: Callable[[], int] = time.perf_counter_ns
     older_plans: list[weakref.ref[Any]] = field(default_factory=list)
 
     def cell(self, operation: str, stage: Stage, plan: str) -> Cell:

@@ -43,9 +43,10 @@ class Cell:
 
     __slots__ = ("_buckets", "_counts", "_drained_buckets", "_drained_counts", "_lock", "_raw", "place", "units")
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, *, clock: Callable[[], float] = time.time) -> None:
+        """Count at *place*; units are told apart by the slots of *clock*, Unix time in seconds."""
         self.place = place
-        self.units = UnitBook(self.count)
+        self.units = UnitBook(self.count, clock=clock)
         self._raw: dict[tuple[Disposition, Side], deque[int]] = {}
         self.forget()
 
@@ -145,8 +146,9 @@ class Cell:
 class Ledger:
     """What this process has seen and not yet handed to the journal. All bounded; what does not fit is counted."""
 
-    def __init__(self, *, most_cells: int = MAX_CELLS) -> None:
+    def __init__(self, *, most_cells: int = MAX_CELLS, clock: Callable[[], float] = time.time) -> None:
         self._most_cells = most_cells
+        self._clock = clock
         self._cells: dict[Place, Cell] = {}
         self.forget()
 
@@ -167,7 +169,7 @@ class Ledger:
         with self._lock:
             cell = self._cells.get(place)
             if cell is None:
-                cell = self._cells[place] = Cell(place)
+                cell = self._cells[place] = Cell(place, clock=self._clock)
             return cell
 
     def divergence(self, divergence: Divergence) -> None:

@@ -37,6 +37,7 @@ class UnitBook:
 
     __slots__ = (
         "_buckets",
+        "_clock",
         "_count",
         "_drained",
         "_failed",
@@ -49,9 +50,11 @@ class UnitBook:
         "line_ns",
     )
 
-    def __init__(self, count: Callable[[str], None], *, limit: int = MAX_UNITS) -> None:
-        """Tell failed units to *count*, as ``unit_errors``."""
-        self._count = count
+    def __init__(
+        self, count: Callable[[str], None], *, limit: int = MAX_UNITS, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Tell failed units to *count*, as ``unit_errors``; slots are those of *clock*, Unix time in seconds."""
+        self._count, self._clock = count, clock
         self._limit = limit
         self.is_counting = False
         self.line_ns = NEVER
@@ -77,7 +80,7 @@ class UnitBook:
         key = _key()
         if key is None:
             return
-        bucket, unit, at_s = bucket_of(took_ns), hash(key), time.time()
+        bucket, unit, at_s = bucket_of(took_ns), hash(key), self._clock()
         with self._lock:
             self._turn_locked(at_s)
             before = self._slowest.get(unit)
@@ -95,7 +98,7 @@ class UnitBook:
         """The control of a call in this thread or task raised."""
         if not self.is_counting:
             return
-        key, at_s = _key(), time.time()
+        key, at_s = _key(), self._clock()
         with self._lock:
             is_first = self._failed.is_first(key, at_s=at_s)
         if is_first:

@@ -20,15 +20,17 @@ DEADLINE_S = 60.0
 """How long anything may take here; far more than it does, because a machine may be busy."""
 
 
-def oms(*arguments: str | Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end."""
+def oms(
+    *arguments: str | Path, env: dict[str, str] | None = None, limit_s: float = DEADLINE_S
+) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end, for at most *limit_s* seconds."""
     return subprocess.run(
         _command(arguments),
         cwd=ROOT,
         env=_environment(env),
         capture_output=True,
         text=True,
-        timeout=DEADLINE_S,
+        timeout=limit_s,
         check=False,
     )
 

@@ -12,7 +12,17 @@ import pytest
 
 from tests.e2e.command import ROOT, is_running, oms, running, wait_until, worker_pids
 
+WAY = ["off", "dualwrite", "shadow", "live=5", "live=50", "live"]
+LONG_S = 110.0
+"""For a whole rehearsal on a busy machine."""
+
 QUIRKS = {"TC-01", "VC-03", "TM-01", "TM-05", "TM-06"}
+
+
+def guard_pid(out: Path) -> int:
+    """Return the pid of the controller that leads in the folder."""
+    (term,) = (out / "var" / "guard").iterdir()
+    return int(json.loads(term.read_text())["pid"])
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +30,9 @@ def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str,
     """Return folder and result of a rehearsal of a third of the usual size."""
     out = tmp_path_factory.mktemp("rehearsal") / "out"
     before = {each.name: each.read_bytes() for each in (ROOT / "flags").iterdir()}
-    done = oms("rehearse", "--phase", "cache", "--calls", "10000", "--seed", "3", "--out", out, "--json")
+    done = oms(
+        "rehearse", "--phase", "cache", "--calls", "10000", "--seed", "3", "--out", out, "--json", limit_s=LONG_S
+    )
 
     assert 0 == done.returncode, done.stderr
     assert before == {each.name: each.read_bytes() for each in (ROOT / "flags").iterdir()}
@@ -35,10 +47,10 @@ def test_result(rehearsed: tuple[Path, dict[str, Any]]) -> None:
     assert {"schema": 1, "seed": 3, "caller_errors": 0} == {
         name: result[name] for name in ("schema", "seed", "caller_errors")
     }
-    assert ["off", "dualwrite", "shadow", "live=5", "live"] == phase["stages"]
+    assert WAY == phase["stages"]
     assert (3, 3) == (phase["rollback"]["processes"], phase["rollback"]["acknowledged"])
     assert phase["rollback"]["seconds"] < 1.0
-    assert [] == phase["trips"]
+    assert ([], None) == (phase["trips"], phase["injection"])
 
 
 def test_sums(rehearsed: tuple[Path, dict[str, Any]]) -> None:
@@ -66,28 +78,33 @@ def test_what_is_left(rehearsed: tuple[Path, dict[str, Any]]) -> None:
         "shadow"
         == json.loads((out / "flags" / "cache.flagd.json").read_text())["flags"]["phase.cache"]["defaultVariant"]
     )
-    assert ["dualwrite", "shadow", "live=5", "live", "shadow"] == [
-        line["to"] for line in audit if line["outcome"] == "done"
-    ]
+    done = [line for line in audit if line["outcome"] == "done"]
+    assert [*WAY[1:], "shadow"] == [line["to"] for line in done]
+    assert {"live=5", "live=50"} == {line["to"] for line in done if line["who"] == "oms guard"}
     assert not any(line["forced"] for line in audit)
-    assert [""] * 3 == [(out / f"worker-{n}.log").read_text() for n in range(3)]
+    assert [""] * 4 == [(out / name).read_text() for name in ("guard.log", *(f"worker-{n}.log" for n in range(3)))]
     assert not any(is_running(pid) for pid in worker_pids(out))
 
 
 def test_text_for_people(tmp_path: Path) -> None:
-    """Without --json a summary is on stdout, and progress as plain lines on stderr; a folder of ours is used again.
+    """Without --json a summary is on stdout, progress and verdicts as plain lines on stderr; a folder of ours is used again.
 
     Who names no phase walks every one whose both wings stand.
     """
-    for phases in (("--phase", "cache"), ()):
-        done = oms("rehearse", *phases, "--calls", "600", "--out", tmp_path / "out")
+    (tmp_path / "out").mkdir()
+    for name in (".oms-rehearsal", "of the time before"):
+        (tmp_path / "out" / name).touch()
+    done = oms("rehearse", "--calls", "600", "--out", tmp_path / "out", limit_s=2 * LONG_S)
 
-        assert 0 == done.returncode, done.stderr
-    assert "phase cache: off > dualwrite > shadow > live=5 > live" in done.stdout
-    assert "phase config: off > shadow > live=5 > live" in done.stdout
-    assert "phase resilience: off > shadow > live=5 > live" in done.stdout
+    assert 0 == done.returncode, done.stderr
+    assert f"phase cache: {' > '.join(WAY)}" in done.stdout
+    for phase in ("config", "resilience"):
+        assert f"phase {phase}: {' > '.join(stage for stage in WAY if stage != 'dualwrite')}" in done.stdout
     assert "oms rehearse: 0 of 600 calls, cache off" in done.stderr
+    assert "oms rehearse: [rehearsal] cache: shadow | guards ok" in done.stderr
+    assert "oms rehearse: [rehearsal] cache: live=5 -> live=50" in done.stderr
     assert "\x1b" not in done.stdout + done.stderr
+    assert not (tmp_path / "out" / "of the time before").exists()
 
 
 def test_bad_input(tmp_path: Path) -> None:
@@ -115,11 +132,11 @@ def test_workers_that_cannot_start(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGKILL])
 def test_nothing_is_left_behind(tmp_path: Path, signal_: signal.Signals) -> None:
-    """Whether the rehearsal is interrupted or killed, its workers end."""
-    with running("rehearse", "--out", tmp_path / "out") as rehearsal:
-        rehearsal.wait_for_line(containing="cache dualwrite")
-        pids = worker_pids(tmp_path / "out")
-        assert 3 == len(pids)
+    """Whether the rehearsal is interrupted or killed, its workers end, and so does the controller."""
+    with running("rehearse", "--calls", "2000", "--out", tmp_path / "out") as rehearsal:
+        rehearsal.wait_for_line(containing="oms guard: leads")
+        pids = [*worker_pids(tmp_path / "out"), guard_pid(tmp_path / "out")]
+        assert 4 == len(pids)
         code = rehearsal.end(signal_)
 
     assert 0 != code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 
 from oms.app.rehearsal.folder import Folder
@@ -9,6 +10,7 @@ from oms.flagging.files import FlagFiles
 from oms.journal import append_flip, read_processes
 from oms.journal.unaccepted import unaccepted
 from oms.rollout.audit import Audit
+from oms.rollout.guard.latches import Latches
 from oms.rollout.switchboard import Switchboard
 from oms.seams import PHASES
 
@@ -23,5 +25,6 @@ def switchboard(folder: Folder) -> Switchboard:
         audit=Audit(folder.var / "audit.jsonl"),
         lock=folder.var / "flags.lock",
         record=partial(append_flip, folder.journal),
+        standstill=lambda phase: Latches(folder.latches).read().standstill(phase, now_s=time.time()),
         unaccepted=partial(unaccepted, folder.journal),
     )

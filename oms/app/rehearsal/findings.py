@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oms.app.rehearsal.driver import Counts
+from oms.app.rehearsal.incident import ROLLBACK_WAIT_S, Tripping
 from oms.app.rehearsal.neighbours import Reached
-from oms.app.rehearsal.walk import ROLLBACK_WAIT_S, Walked
+from oms.app.rehearsal.walk import Walked
+from oms.app.rehearsal.watch import PROFILE
 from oms.domain.observation import Outcome
 from oms.domain.record import Trip
 from oms.journal import JournalReader
 from oms.journal.entries import DivergenceGroup
+from oms.rollout.acknowledgement import Acknowledgement
 
 GOOD, BAD_NEWS = 0, 3
 
@@ -37,6 +40,7 @@ class PhaseFindings:
         outcomes: Every outcome by name, zeros too; they sum to the shadowed calls.
         rescued: Reads that legacy answered because unified raised.
         upstream: Requests to the neighbours, if the phase is the one that sends them.
+        delayed: Callers of unified who waited longer than the port allows, because their call could not be cut.
     """
 
     calls: int
@@ -47,6 +51,7 @@ class PhaseFindings:
     rescued: int
     walked: Walked
     upstream: Reached | None = None
+    delayed: int = 0
 
     @property
     def known(self) -> list[str]:
@@ -54,14 +59,33 @@ class PhaseFindings:
         return sorted({each.known for each in self.divergences if each.known})
 
     @property
+    def all_trips(self) -> list[Tripping]:
+        """Every guard that tripped, with calls and seconds where an injection was the beginning that they are counted from."""
+        if self.walked.incident is not None:
+            return self.walked.incident.trips
+        return [
+            Tripping(
+                trip.guard, trip.seam, trip.operation, trip.from_stage, trip.to_stage, None, None, pid, trip.reason
+            )
+            for pid, trip in self.trips
+        ]
+
+    @property
     def is_back_in_time(self) -> bool:
         """True if every process acknowledged the rollback within the second that it may take."""
-        report = self.walked.rollback
-        return report is not None and report.confirmed and report.acknowledgement.seconds <= ROLLBACK_WAIT_S
+        end = self.way_back
+        return end is not None and end.complete and end.seconds <= ROLLBACK_WAIT_S
+
+    @property
+    def way_back(self) -> Acknowledgement | None:
+        """How the way back was acknowledged; after an injection only the one that a guard took counts."""
+        if self.walked.incident is not None:
+            return self.walked.incident.rolled_back
+        return self.walked.rollback.acknowledgement if self.walked.rollback else None
 
     def as_json(self) -> dict[str, object]:
         """Return what ``--json`` says of the phase."""
-        end = self.walked.rollback.acknowledgement if self.walked.rollback else None
+        end, incident = self.way_back, self.walked.incident
         return {
             "calls": self.calls,
             "outcomes": self.outcomes,
@@ -74,13 +98,12 @@ class PhaseFindings:
                 "acknowledged": end.acknowledged if end else 0,
                 "seconds": round(end.seconds, 3) if end else None,
             },
-            "trips": [
-                {"pid": pid, "seam": trip.seam, "operation": trip.operation, "guard": trip.guard, "from": trip.from_stage, "to": trip.to_stage}
-                for pid, trip in self.trips
-            ],
+            "trips": [trip.as_json() for trip in self.all_trips],
             "rescued": self.rescued,
+            "delayed": self.delayed,
+            "injection": incident.as_json() if incident else None,
             **({"upstream": self.upstream.as_json()} if self.upstream else {}),
-        }  # fmt: skip
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +114,7 @@ class Findings:
         caller_errors: Callers who got neither the control's own object or exception nor a counted rescue, and requests that were
             answered in a way in which legacy alone would not have answered them.
         problems: What was not as it should be, one line each.
+        reads_inside: Reads that were made inside the workers, besides those of the requests.
     """
 
     seed: int
@@ -100,6 +124,7 @@ class Findings:
     requests: Counts
     seconds: float
     problems: tuple[str, ...]
+    reads_inside: int = 0
 
     @property
     def exit_code(self) -> int:
@@ -114,6 +139,7 @@ class Findings:
             "seed": self.seed,
             "caller_errors": self.caller_errors,
             "report": str(self.report),
+            "profile": PROFILE,
             "phases": {name: each.as_json() for name, each in self.phases.items()},
         }
 
@@ -133,6 +159,7 @@ def read_phase(journal: JournalReader, phase: str, walked: Walked, upstream: Rea
         rescued=sums["rescued"],
         walked=walked,
         upstream=upstream,
+        delayed=sums["delayed"],
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 
 from oms.app.identity import IDENTITY_PATH
+from oms.app.injection import Order
 from oms.app.neighbour import MADE_PATH
 from oms.app.rehearsal.children import asked, end, ready, start
 from oms.app.rehearsal.folder import Folder
@@ -29,6 +30,7 @@ class Fleet:
 
     Attributes:
         environment: What the workers read; None for this process's own.
+        order: Faults to be had in them; None for none.
         workers: Those that run, once it is entered.
         broken_ends: How many workers did not end in good order; known once it is left.
     """
@@ -36,6 +38,7 @@ class Fleet:
     folder: Folder
     size: int
     environment: dict[str, str] | None = None
+    order: Order | None = None
     workers: list[Worker] = field(default_factory=list)
     broken_ends: int = 0
     _processes: list[asyncio.subprocess.Process] = field(default_factory=list)
@@ -79,6 +82,7 @@ class Fleet:
 
     async def _start(self, number: int) -> asyncio.subprocess.Process:
         command = ["-m", "oms.app.worker", "--flags", str(self.folder.flags), "--var", str(self.folder.var)]
+        command += self.order.words(number) if self.order else []
         return await start(_name(number), command, log=self.folder.log(number), environment=self.environment)
 
     async def _ready(self, number: int, process: asyncio.subprocess.Process) -> Worker:

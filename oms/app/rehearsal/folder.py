@@ -12,6 +12,7 @@ from oms.domain.phase import Phase
 from oms.domain.split import Split
 from oms.domain.stage import Stage
 from oms.flagging.files import SUFFIX, FlagFiles
+from oms.rollout.guard.policy_file import FILE as POLICY
 from oms.seams import PHASES
 
 MARKER = ".oms-rehearsal"
@@ -44,13 +45,28 @@ class Folder:
         """The report for people."""
         return self.root / "report.html"
 
+    @property
+    def latches(self) -> Path:
+        """What the controller and people have latched."""
+        return self.var / "rollout.json"
+
+    @property
+    def switch(self) -> Path:
+        """The file that turns injected faults on."""
+        return self.root / "injection"
+
+    @property
+    def guard_log(self) -> Path:
+        """Where the controller writes what it complains about."""
+        return self.root / "guard.log"
+
     def log(self, number: int) -> Path:
         """Return where the worker of *number* writes what it complains about."""
         return self.root / f"worker-{number}.log"
 
 
 def prepare(root: Path, *, flags: Path, phases: Iterable[Phase]) -> Folder:
-    """Empty *root* of an earlier rehearsal, copy the flags into it, and put the flag of each of *phases* at off there.
+    """Empty *root* of an earlier rehearsal, copy flags and policy into it, and put the flag of each of *phases* at off there.
 
     Raises:
         BadInput: if *root* is a file, or a folder with something in it that no rehearsal has made; or there are no flags.
@@ -95,5 +111,5 @@ def _copy_flags(source: Path, target: Path) -> None:
     if not found:
         raise BadInput("--flags", found=f"no *{SUFFIX} in {source}", wanted="the folder of the flag files")
     target.mkdir()
-    for each in found:
+    for each in (*found, *source.glob(POLICY)):
         shutil.copyfile(each, target / each.name)

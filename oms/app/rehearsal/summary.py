@@ -21,6 +21,8 @@ def _lines(findings: Findings) -> Iterator[str]:
         f"{requests.sent:,} requests in {findings.seconds:.1f} s, seed {findings.seed};"
         f" half answered within {requests.quantile_ms(0.5):.1f} ms, 99 % within {requests.quantile_ms(0.99):.1f} ms"
     )
+    if findings.reads_inside:
+        yield f"{findings.reads_inside:,} further reads inside the workers, each for a targeting key of its own"
     for name, phase in findings.phases.items():
         yield from _phase_lines(name, phase)
     yield ""
@@ -42,14 +44,35 @@ def _phase_lines(name: str, phase: PhaseFindings) -> Iterator[str]:
     yield from (f"    {_divergence_line(each)}" for each in (*unknown, *known)[:_SHOWN])
     if len(phase.divergences) > _SHOWN:
         yield f"    ... and {len(phase.divergences) - _SHOWN} more in the report"
-    yield from (
-        f"  tripped      pid {pid}: {trip.guard}, {trip.from_stage} > {trip.to_stage}: {trip.reason}"
-        for pid, trip in phase.trips
-    )
+    yield from _incident_lines(phase)
     if phase.upstream is not None:
         reached = phase.upstream
         yield f"  upstream     received {reached.received:,} requests, the callers made {reached.made:,}; its clock ran {PACE} times as fast"
     yield f"  rollback     {_rollback_line(phase)}"
+
+
+def _incident_lines(phase: PhaseFindings) -> Iterator[str]:
+    """Tell what happened, in its order."""
+    incident = phase.walked.incident
+    if incident is None:
+        yield from (
+            f"  tripped      pid {trip.pid}: {trip.guard}, {trip.before} > {trip.after}: {trip.why}"
+            for trip in phase.all_trips
+        )
+        return
+    inside = f", {incident.reads_inside:,} of them reads inside the workers" if incident.reads_inside else ""
+    yield f"  injection    {incident.faults} at {incident.at}; {incident.calls:,} calls from then on{inside}"
+    yield f"  +  0.00 s    {incident.faults} begins"
+    for trip in incident.trips:
+        who = "oms guard" if trip.pid is None else f"pid {trip.pid} by itself"
+        calls = "" if trip.calls_to_trip is None else f" after {trip.calls_to_trip:,} calls"
+        where = f"{trip.seam}.{trip.operation}".strip(".")
+        yield f"  +{trip.seconds or 0.0:6.2f} s    {trip.guard} tripped at {where}{calls}: {trip.why}"
+        yield f"               {who}: {trip.before} > {trip.after}"
+    if not incident.trips:
+        yield "               no guard tripped"
+    if phase.delayed:
+        yield f"  delayed      {phase.delayed:,} callers waited longer than the port allows"
 
 
 def _divergence_line(each: Found) -> str:
@@ -57,11 +80,8 @@ def _divergence_line(each: Found) -> str:
 
 
 def _rollback_line(phase: PhaseFindings) -> str:
-    report = phase.walked.rollback
-    if report is None:
-        return "none"
-    end = report.acknowledgement
-    return (
-        f"{report.move.before} > {report.move.after}: {end.acknowledged} of {end.processes} processes"
-        f" acknowledged in {end.seconds:.3f} s"
-    )
+    end, report = phase.way_back, phase.walked.rollback
+    if end is None:
+        return "none by a guard" if phase.walked.incident else "none"
+    moved = f"{report.move.before} > {report.move.after}: " if report else "by a guard: "
+    return f"{moved}{end.acknowledged} of {end.processes} processes acknowledged in {end.seconds:.3f} s"

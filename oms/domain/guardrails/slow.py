@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from oms.domain.histogram import count_above, quantile_ns
+from oms.domain.histogram import bucket_of, count_above, quantile_ns, upper_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,14 @@ class SlowLine:
         return count_above(buckets, self.line_ns)
 
 
-def freeze(buckets: Mapping[int, int], quantile: float, *, min_calls: int = 1_000) -> SlowLine | None:
-    """Return the line at *quantile* of legacy's calls before the stage; None below *min_calls*, for then nobody knows it."""
+def freeze(
+    buckets: Mapping[int, int], quantile: float, *, min_calls: int = 1_000, floor_ns: int = 0
+) -> SlowLine | None:
+    """Return the line at *quantile* of legacy's calls before the stage, but never below *floor_ns*: faster than that nobody calls slow.
+
+    None below *min_calls*, for then nobody knows it.
+    """
     line_ns = quantile_ns(buckets, quantile)
-    return None if line_ns is None or sum(buckets.values()) < min_calls else SlowLine(quantile, line_ns)
+    if line_ns is None or sum(buckets.values()) < min_calls:
+        return None
+    return SlowLine(quantile, max(line_ns, upper_ns(bucket_of(floor_ns))))

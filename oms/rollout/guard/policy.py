@@ -36,9 +36,16 @@ class RatioPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlowPolicy(RatioPolicy):
-    """The same over slow answers. *line_calls*: with fewer answers of legacy before the step nobody knows what slow is."""
+    """The same over slow answers.
+
+    Attributes:
+        line_calls: With fewer answers of legacy before the step nobody knows what slow is.
+        floor_s: An answer within this is never slow, whatever legacy's percentile is, in seconds. Of a call into memory the p99 is a matter of
+            microseconds, of who copies what; no caller feels it, and no phase need go back for it.
+    """
 
     line_calls: int = 1_000
+    floor_s: float = 0.001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,14 +1,14 @@
 """``rollout.toml``: read strictly, a table a phase, each mistake on one line.
 
-A phase's policy is what ``[default]`` says, changed by ``[<phase>]``, changed by ``[profile.<name>]`` if a profile was chosen; later tables
-win key by key. What is left out has the defaults of :mod:`oms.rollout.guard.policy`. A mistake spoils the phases that it concerns and no other.
+A phase's policy is what ``[default]`` says, changed by ``[<phase>]``, and if a profile was chosen by ``[profile.<name>]`` and by
+``[profile.<name>.<phase>]``; later tables win key by key. What is left out has the defaults of :mod:`oms.rollout.guard.policy`. A mistake spoils the phases that it concerns and no other.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,7 +113,10 @@ def _policy(path: Path, raw: dict[str, object], names: tuple[str, ...], profile:
     for name in names:
         own = list(strangers)
         policy = read_phase(
-            Table.of(path, [("default", raw.get("default")), (name, raw.get(name)), *chosen], own), name
+            Table.of(
+                path, [("default", raw.get("default")), (name, raw.get(name)), *_of_phase(chosen, name, names)], own
+            ),
+            name,
         )
         problems.update({str(problem): problem for problem in own})
         phases[name] = Standing(PhasePolicy(), str(own[0])) if policy is None or own else Standing(policy)
@@ -132,6 +135,16 @@ def _chosen(
         problems.append(PolicyInvalid(path, f"profile.{profile}", found="nothing", wanted=wanted, mend="name another"))
         return []
     return [(f"profile.{profile}", known[profile])]
+
+
+def _of_phase(chosen: list[tuple[str, object]], name: str, names: tuple[str, ...]) -> Iterator[tuple[str, object]]:
+    """Yield what the chosen profile says of all phases, then what of the one called *name*."""
+    for path, table in chosen:
+        if not isinstance(table, dict):
+            yield path, table
+            return
+        yield path, {key: value for key, value in table.items() if key not in names}
+        yield f"{path}.{name}", table.get(name)
 
 
 def _strangers(path: Path, raw: dict[str, object], names: tuple[str, ...]) -> list[PolicyInvalid]:

@@ -244,7 +244,8 @@ def _ratio(table: Table, plain: R) -> R:
 
 
 def _slow(table: Table, plain: SlowPolicy) -> SlowPolicy:
-    return _ratio(table, replace(plain, line_calls=table.whole("line_calls", plain.line_calls)))
+    line_calls, floor_s = table.whole("line_calls", plain.line_calls), table.duration("floor", plain.floor_s)
+    return _ratio(table, replace(plain, line_calls=line_calls, floor_s=floor_s))
 
 
 def _mismatch(table: Table, plain: MismatchPolicy) -> MismatchPolicy:

@@ -151,7 +151,7 @@ def slow(name: str, quantile: float) -> TrackGuard:
 
     def guard(ground: Ground, track: Track) -> GuardVerdict | None:
         policy: SlowPolicy = getattr(ground.policy.guards, name)
-        lines = _lines(track, quantile, policy.line_calls)
+        lines = _lines(track, quantile, policy)
         events = list(_slow_events(track, lines))
         if not events:
             return None
@@ -335,8 +335,11 @@ def _slow_events(track: Track, lines: Mapping[int, SlowLine | None]) -> Iterator
             yield _by_share(part, canary, max(0, line.count(part.slice.units)))
 
 
-def _lines(track: Track, quantile: float, least: int) -> dict[int, SlowLine | None]:
-    return {step: freeze(buckets, quantile, min_calls=least) for step, buckets in track.legacy.items()}
+def _lines(track: Track, quantile: float, policy: SlowPolicy) -> dict[int, SlowLine | None]:
+    least, floor_ns = policy.line_calls, round(policy.floor_s * 1e9)
+    return {
+        step: freeze(buckets, quantile, min_calls=least, floor_ns=floor_ns) for step, buckets in track.legacy.items()
+    }
 
 
 def _canary(track: Track, part: Part) -> Canary | None:

@@ -12,7 +12,7 @@ from oms.domain.observation import Disposition, Facts, Outcome, Uncomparable
 from oms.domain.stage import Side, Stage
 from oms.domain.trace import ADMITTED, NO_OUTCOME, Trace, part
 from oms.routing.contain import CONTAINED, INSIDE
-from oms.routing.job import WHO_RAISED, Job
+from oms.routing.job import Job, who_raised
 from oms.routing.replay.circuits import adopt_open, circuit_of
 from oms.routing.replay.recorder import Attempt, Begun, Circuit, End, Ended, Happening, Moment, Recording, Woke
 from oms.routing.replay.virtual import TwinCall, VirtualClock
@@ -137,7 +137,7 @@ class Desk:
             line = recording.line = self._line(at, recording)
             if recording.before.state is not None:
                 self._clock.stand(at, None)
-                recording.twin_before = circuit_of(line.twin, recording.subject).state
+                recording.twin_before = _stands(circuit_of(line.twin, recording.subject))
             recording.twin = TwinCall(self._clock, recording)
             recording.twin.begin(at, getattr(line.twin, recording.operation.name))
             return
@@ -181,7 +181,9 @@ class Desk:
             parted = _ANY if subject in self._gaps else None
             self._gaps.discard(subject)
             line = self._lines[subject] = self._anew(at, line, subject, recording.before, parted)
-            line.is_blind = line.is_blind and (parted is not None or self._has_missed)
+            # Half-open at the first call that is written down: what it was opened by, and who has tried since, is not on the tape.
+            has_past = recording.before.state == "half_open"
+            line.is_blind = line.is_blind and (parted is not None or self._has_missed or has_past)
             if len(self._lines) > MAX_LINES:
                 self._dispose(self._lines.popitem(last=False)[1])
         self._lines.move_to_end(subject)
@@ -196,7 +198,7 @@ class Desk:
             self._dispose(line)
         twin = self._state.binding.sides[self._control.other].twin()
         self._clock.stand(at, None)
-        if circuit.state == "open":  # with no time left, too: the next call is a probe there
+        if circuit.state == "open":  # also if its time is over, and only nobody has called since
             adopt_open(twin, subject, circuit.open_for_s)
         has_breaker = circuit.state is not None and hasattr(twin, "adopt_open")
         return Line(twin, parted, is_blind=has_breaker and circuit.state != "open", after=line)
@@ -213,7 +215,7 @@ class Desk:
         candidate = call.trace(None if circuit.state is None else circuit_of(line.twin, recording.subject).state)
         if control == candidate:
             line.parted = None
-            recording.count(Outcome.MATCHED, None, _who_raised(control, control))
+            recording.count(Outcome.MATCHED, None, *_who_raised(control, control, Outcome.MATCHED))
             self._guard(recording, is_bad=False)
             return
         legacy, unified = (control, candidate) if self._control is Side.LEGACY else (candidate, control)
@@ -233,7 +235,7 @@ class Desk:
             is_reasonable=not is_exact,
             given=given,
         )
-        also = () if NO_OUTCOME in (legacy.outcome, unified.outcome) else (_who_raised(legacy, unified),)
+        also = () if NO_OUTCOME in (legacy.outcome, unified.outcome) else _who_raised(legacy, unified, verdict)
         recording.count(verdict, reason, *also)
         has_failed = verdict is Outcome.MISMATCHED and unified.refused_by is not None and legacy.refused_by is None
         self._guard(recording, is_bad=has_failed)
@@ -250,7 +252,7 @@ class Desk:
 
     def _facts(self, at: Moment, recording: Recording, given: Mapping[str, Any]) -> Facts:
         line: Line = recording.line
-        before = {self._control: recording.before.state, self._control.other: recording.twin_before}
+        before = {self._control: _stands(recording.before), self._control.other: recording.twin_before}
         return Facts(
             operation=recording.operation.name,
             stage=recording.stage,
@@ -294,8 +296,13 @@ def _given(recording: Recording) -> dict[str, Any]:
     return dict(list(bound.arguments.items())[1:])
 
 
-def _who_raised(legacy: Trace, unified: Trace) -> str:
-    return WHO_RAISED[not legacy.has_result, not unified.has_result]
+def _who_raised(legacy: Trace, unified: Trace, outcome: Outcome) -> tuple[str, ...]:
+    return who_raised(legacy=not legacy.has_result, unified=not unified.has_result, outcome=outcome)
+
+
+def _stands(circuit: Circuit) -> str | None:
+    """Return where a breaker stands for who comes now: an open one whose time is over lets the next call through, like a half-open one."""
+    return "half_open" if circuit.state == "open" and circuit.open_for_s <= 0 else circuit.state
 
 
 def _parted(differences: Sequence[Difference], control: Trace, candidate: Trace) -> str | None:

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from oms.app.injection import Faults
 from oms.app.rehearsal.driver import Counts
 from oms.app.rehearsal.findings import Findings, Found, PhaseFindings, caller_errors, problems, read_phase
+from oms.app.rehearsal.incident import Incident, Tripping
 from oms.app.rehearsal.neighbours import Reached
 from oms.app.rehearsal.request import request
 from oms.app.rehearsal.summary import text_of
@@ -71,6 +73,7 @@ def test_json(findings: Findings) -> None:
         "seed": 7,
         "caller_errors": 0,
         "report": "out/report.html",
+        "profile": "rehearsal",
         "phases": {
             "cache": {
                 "calls": 120,
@@ -85,6 +88,8 @@ def test_json(findings: Findings) -> None:
                 "rollback": {"processes": 3, "acknowledged": 3, "seconds": 0.031},
                 "trips": [],
                 "rescued": 0,
+                "delayed": 0,
+                "injection": None,
             }
         },
     } == json.loads(json.dumps(findings.as_json()))  # fmt: skip
@@ -128,6 +133,56 @@ def test_text(findings: Findings, phase: PhaseFindings) -> None:
     assert "live > shadow: 3 of 3 processes acknowledged in 0.031 s" in text
     assert "pid 42: watchdog, live > shadow: hung" in text
     assert "caller errors  0" in text
+
+
+def incident(*, taken_back: bool = True) -> Walked:
+    """Return a walk with an injection that one worker and the controller found, or nobody."""
+    found = Incident(Faults(hang=True), "live=50", 100.0, calls=900, reads_inside=600)
+    if taken_back:
+        found.rolled_back = Acknowledgement(3, 3, seconds=0.05)
+        found.trips = [
+            Tripping("watchdog", "types", "get", "live", "shadow", 7, 1.04, 42, "hung"),
+            Tripping("watchdog", "types", "get", "live=50", "shadow", 9, 1.2, None, "a process went back"),
+        ]
+    return Walked([*STAGES[:3], "live=50"], incident=found)
+
+
+def test_incident_as_json(phase: PhaseFindings) -> None:
+    """Each trip tells guard, operation, from, to, calls and seconds since the injection began; delayed callers are counted."""
+    told = json.loads(json.dumps(replace(phase, walked=incident(), delayed=3).as_json()))
+
+    assert {
+        "guard": "watchdog", "seam": "types", "operation": "get", "from": "live=50", "to": "shadow", "calls_to_trip": 9, "seconds": 1.2,
+        "pid": None,
+    } == told["trips"][1]  # fmt: skip
+    assert (42, 7) == (told["trips"][0]["pid"], told["trips"][0]["calls_to_trip"])
+    assert {"faults": "hang", "at": "live=50", "calls": 900, "reads_inside_workers": 600, "rolled_back": True} == told[
+        "injection"
+    ]
+    assert ({"processes": 3, "acknowledged": 3, "seconds": 0.05}, 3) == (told["rollback"], told["delayed"])
+
+
+def test_incident_as_text(findings: Findings, phase: PhaseFindings) -> None:
+    """A reader sees what began, who tripped after how many calls, who was kept waiting, and that it was taken back by a guard."""
+    text = text_of(replace(findings, reads_inside=600, phases={"cache": replace(phase, walked=incident(), delayed=3)}))
+
+    assert "600 further reads inside the workers" in text
+    assert "injection    hang at live=50; 900 calls from then on, 600 of them reads inside the workers" in text
+    assert "+  1.04 s    watchdog tripped at types.get after 7 calls: hung" in text
+    assert "pid 42 by itself: live > shadow" in text
+    assert "oms guard: live=50 > shadow" in text
+    assert "3 callers waited longer than the port allows" in text
+    assert "rollback     by a guard: 3 of 3 processes acknowledged in 0.050 s" in text
+
+
+def test_a_fault_that_nobody_finds_is_bad_news(findings: Findings, phase: PhaseFindings) -> None:
+    """Without a rollback by a guard the exit code is 3, and the text says that none tripped."""
+    good = replace(findings, phases={"cache": replace(phase, walked=incident())})
+    bad = replace(findings, phases={"cache": replace(phase, walked=incident(taken_back=False))})
+
+    assert (0, 3) == (good.exit_code, bad.exit_code)
+    assert "no guard tripped" in text_of(bad)
+    assert "rollback     none by a guard" in text_of(bad)
 
 
 def test_text_of_a_walk_that_ended_early(findings: Findings, phase: PhaseFindings) -> None:

@@ -25,33 +25,36 @@ def show(stream: TextIO) -> None:
     async def go() -> None:
         nonlocal sent
         async with progress(stream, 10, lambda: sent) as say:
-            say("cache off")
+            say.stage("cache off")
             sent = 4
-            say("cache shadow")
-            sent = 10
+            say.stage("cache shadow")
+            say.verdict("[rehearsal] cache: shadow | guards ok")
+            sent = 12
 
     asyncio.run(go())
 
 
 def test_plain_lines() -> None:
-    """What is no terminal gets one line a stage and no control characters."""
+    """What is no terminal gets one line a stage, and one for each verdict, without control characters."""
     stream = io.StringIO()
     show(stream)
 
     assert [
         "oms rehearse: 0 of 10 calls, cache off",
         "oms rehearse: 4 of 10 calls, cache shadow",
+        "oms rehearse: [rehearsal] cache: shadow | guards ok",
     ] == stream.getvalue().splitlines()
 
 
 def test_bar(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A terminal gets a bar that ends full."""
+    """A terminal gets a bar that ends full, however much more was sent, and what the controller says above it."""
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
     stream = Terminal()
     show(stream)
 
     assert "cache shadow" in stream.getvalue()
+    assert "[rehearsal] cache: shadow | guards ok" in stream.getvalue()
     assert "10/10" in stream.getvalue()
     assert "\x1b[3" in stream.getvalue()
 

@@ -11,13 +11,20 @@ from typing import Any
 
 import pytest
 
+from oms.app.injection import Faults
 from oms.app.rehearsal.board import switchboard
 from oms.app.rehearsal.driver import Driver
 from oms.app.rehearsal.folder import Folder, prepare
+from oms.app.rehearsal.incident import Incident
 from oms.app.rehearsal.request import Errand, request
 from oms.app.rehearsal.walk import Walk, Walked
+from oms.domain.phase import Phase
+from oms.domain.split import parse_wish
 from oms.domain.standing import PhaseStanding, ProcessStanding
 from oms.flagging.files import FlagFiles
+from oms.rollout.acknowledgement import Acknowledgement
+from oms.rollout.flip import flip
+from oms.rollout.switchboard import Mandate, Switchboard
 from oms.seams import PHASES
 from oms.seams.cache import CACHE
 from oms.seams.config import CONFIG
@@ -43,8 +50,27 @@ def process(folder: Folder, *, behind: int = 0, tripped: str | None = None) -> P
     return ProcessStanding(4711, 1, "here", time.time(), alive=True, phases={"cache": standing})
 
 
+@dataclasses.dataclass
+class OneStep:
+    """Climbs by a flip, as no journal is there to judge by: one step to 5 %."""
+
+    board: Switchboard
+    phase: Phase
+    driver: Driver
+
+    async def prepare(self) -> None:
+        """Send a request more."""
+        await self.driver.drive(1)
+
+    async def go(self, calls: int, reached: Callable[[str], None]) -> None:
+        """Flip, and send what is there for it."""
+        flip(self.board, self.phase, parse_wish("live=5", writes=self.phase.writes), Mandate(who="test", why="test"))
+        reached("live=5")
+        await self.driver.drive(calls)
+
+
 def walk(
-    folder: Folder, standings: Standings, *, calls: int = 300, phase: Any = CACHE
+    folder: Folder, standings: Standings, *, calls: int = 300, phase: Any = CACHE, incident: Incident | None = None
 ) -> tuple[Walked, Driver, list[str]]:
     """Walk against a server that says yes to everything and processes that stand as *standings* says."""
     said: list[str] = []
@@ -52,7 +78,14 @@ def walk(
 
     async def use(port: int) -> tuple[Walked, Driver]:
         async with Driver([port], itertools.repeat((request("common", "GET", "/"),)), clients_per_process=2) as driver:
-            walked = await Walk(board, phase, driver, [port], calls, deployment, said.append).go()
+            climb, inject = OneStep(board, phase, driver), None
+
+            async def happen() -> Incident:
+                assert incident is not None
+                return incident
+
+            inject = happen if incident else None
+            walked = await Walk(board, phase, driver, [port], calls, deployment, climb, said.append, inject=inject).go()
         return walked, driver
 
     walked, driver = on_server(ok, use)
@@ -75,15 +108,15 @@ def test_all_the_way_and_back(folder: Folder) -> None:
         walked.rollback.move.after,
         walked.rollback.confirmed,
     )
-    assert [f"cache {stage}" for stage in (*WAY, "rollback")] == said
-    assert (300, 0) == (driver.counts.sent, driver.counts.faults)
+    assert [f"cache {stage}" for stage in (*WAY, "rollback") if stage != "live=5"] == said
+    assert (301, 0) == (driver.counts.sent, driver.counts.faults)
 
 
 def test_every_call_has_a_stage(folder: Folder) -> None:
     """Shares that do not come out even lose no request."""
     _, driver, _ = walk(folder, lambda folder: [process(folder)], calls=101)
 
-    assert 101 == driver.counts.sent
+    assert 102 == driver.counts.sent
 
 
 def test_a_phase_without_writes_has_fewer_stages(folder: Folder) -> None:
@@ -91,7 +124,21 @@ def test_a_phase_without_writes_has_fewer_stages(folder: Folder) -> None:
     walked, driver, _ = walk(folder, lambda folder: [], phase=CONFIG)
 
     assert ["off", "shadow", "live=5", "live"] == walked.stages
-    assert 300 == driver.counts.sent
+    assert 301 == driver.counts.sent
+
+
+def test_an_incident_in_the_place_of_live(folder: Folder) -> None:
+    """What a guard took back is not rolled back once more; what none took back is, and the walk tells of the incident either way."""
+    found = Incident(Faults(hang=True), "live=5", 0.0, rolled_back=Acknowledgement(1, 1))
+    walked, driver, said = walk(folder, lambda folder: [process(folder)], incident=found)
+
+    assert (WAY[:-1], found, None) == (walked.stages, walked.incident, walked.rollback)
+    assert "cache rollback" not in said
+    assert driver.counts.sent < 301
+
+    walked, _, _ = walk(folder, lambda folder: [process(folder)], incident=Incident(Faults(hang=True), "live=5", 0.0))
+
+    assert walked.rollback is not None
 
 
 def test_a_refused_flip_ends_the_way_forward(folder: Folder) -> None:

@@ -87,13 +87,22 @@ def test_agreement(room: Room) -> None:
 
 
 def test_tripped(room: Room) -> None:
-    """The lowest stage that a guard put in force is shown, with the processes that did."""
+    """The lowest stage that a guard put in force is shown, with the processes that did, and what each says of it."""
     digest = room.flags.read("cache").digest
     room.standings = [process(11, digest=digest, tripped="shadow"), process(12, digest=digest)]
 
     (status,) = look(room).phases
 
-    assert ("shadow", (11,)) == (status.tripped, status.tripped_in)
+    assert ("shadow", {11: None}) == (status.tripped, status.tripped_in)
+
+    own = replace(process(13, digest=digest, tripped="shadow"))
+    own.phases["cache"] = replace(own.phases["cache"], tripped_by="hard_fail at types.get: 15 of 20")
+    room.standings = [own]
+
+    (status,) = look(room).phases
+
+    assert {13: "hard_fail at types.get: 15 of 20"} == status.tripped_in
+    assert [{"pid": 13, "by": "hard_fail at types.get: 15 of 20"}] == status.as_json()["tripped_in"]
 
 
 def test_age(room: Room) -> None:

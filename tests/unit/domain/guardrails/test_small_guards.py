@@ -122,6 +122,16 @@ def test_no_slow_line() -> None:
     assert [None, None, SlowLine(0.9, upper_ns(7))] == [freeze(counts, 0.9) for counts in ({}, {7: 999}, {7: 1_000})]
 
 
+def test_no_line_below_the_floor() -> None:
+    """Where legacy is faster than anybody can feel, the floor is the line, at the end of its bucket; above it legacy's own is."""
+    fast, slow = {bucket_of(20_000): 2_000}, {bucket_of(5_000_000): 2_000}
+    floor_ns = upper_ns(bucket_of(1_000_000))
+
+    assert SlowLine(0.99, floor_ns) == freeze(fast, 0.99, floor_ns=1_000_000)
+    assert SlowLine(0.99, upper_ns(bucket_of(5_000_000))) == freeze(slow, 0.99, floor_ns=1_000_000)
+    assert None is freeze({bucket_of(20_000): 2}, 0.99, floor_ns=1_000_000)
+
+
 @pytest.mark.parametrize(
     ("calls", "seconds", "due"),
     [(0, 0.0, False), (49_999, 3_599.0, False), (50_000, 0.0, True), (0, 3_600.0, True), (10, -7_200.0, False)],

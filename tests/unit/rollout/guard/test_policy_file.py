@@ -65,6 +65,21 @@ def test_later_tables_win(path: Path) -> None:
     )
 
 
+def test_a_profile_of_one_phase(path: Path) -> None:
+    """What a profile says of one phase changes what it says of all, and no other phase; a mistake there is that phase's alone."""
+    path.write_text(
+        GOOD + "[profile.fast.ready]\nlimit = 0.1\nconfidence = 0.9\n[profile.fast.cache.ready]\nlimit = 0.2\n"
+        "[profile.fast.config]\nreedy = 1\n"
+    )
+
+    fast = read_policy(path, PHASES, profile="fast")
+
+    assert (0.2, 0.9) == (fast.phases["cache"].policy.ready.limit, fast.phases["cache"].policy.ready.confidence)
+    assert 0.1 == fast.phases["security"].policy.ready.limit
+    assert "profile.fast.config.reedy: found a key that nobody reads" in fast.phases["config"].problem
+    assert ["config"] == [name for name, standing in fast.phases.items() if standing.problem]
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

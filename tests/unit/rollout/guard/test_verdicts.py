@@ -96,6 +96,16 @@ def test_slow_by_units_above_legacys_line() -> None:
     assert "40 of 42 units slower than 10" in found.why
 
 
+def test_microseconds_take_no_phase_back() -> None:
+    """Where legacy is fast, what is slower than its percentile and yet within the floor is not slow."""
+    slices = [one("live", "l", T + 600, slow=40, fast=500), one("shadow", "l", T + 600, slow=2, fast=500)]
+    plain = ground(slices, SHADOW, LIVE, sums=[legacy("s")])
+    guards = replace(plain.policy.guards, slow_p99=replace(plain.policy.guards.slow_p99, floor_s=2.0))
+    found = said(replace(plain, policy=replace(plain.policy, guards=guards)), "slow_p99")
+    assert found is not None
+    assert (False, 0.0) == (found.tripped, found.progress)
+
+
 def test_no_line_no_verdict() -> None:
     """With too few answers of legacy before the step nobody knows what slow is; those of the step itself do not tell."""
     slices = [one("live", "l", T + 600, slow=40)]
