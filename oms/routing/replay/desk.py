@@ -25,6 +25,9 @@ MAX_LINES = 1_000
 MAX_EVENTS = 50_000
 """Events on a tape above which no further call is recorded."""
 
+_LATELY_S = 60.0
+_ATTEMPTS_KEPT = 256
+
 _ANY = "any"
 _LOG = logging.getLogger("oms.routing")
 
@@ -34,27 +37,27 @@ class Line:
 
     Attributes:
         parted: How the sides last differed in whom they let in, None while they are in step. After a gap they may differ in any way.
-        failures_in_a_row: Attempts that failed since the last one that did not, in the control's order.
-        failing_since: When the first of these failed, seconds of the monotonic clock.
+        lately: When attempts ended, seconds of the monotonic clock, and whether they failed; in the control's order.
         is_blind: The twin has not seen all failures that its control counts by now: it will open at another moment, once.
     """
 
-    __slots__ = ("failing_since", "failures_in_a_row", "is_blind", "parted", "twin")
+    __slots__ = ("is_blind", "lately", "parted", "twin")
 
     def __init__(self, twin: Any, parted: str | None, *, is_blind: bool, after: Line | None) -> None:
         self.twin = twin
-        self.failures_in_a_row: int = after.failures_in_a_row if after else 0
-        self.failing_since: float = after.failing_since if after else 0.0
+        self.lately: deque[tuple[float, bool]] = after.lately if after else deque(maxlen=_ATTEMPTS_KEPT)
         self.parted = parted
         self.is_blind = is_blind
 
     def count(self, at: Moment, attempt: Attempt) -> None:
-        """Count *attempt*, which ended at *at*, if it failed."""
-        if attempt.end is End.RETURNED:
-            self.failures_in_a_row = 0
-        elif attempt.end is not End.CANCELLED:
-            self.failing_since = self.failing_since if self.failures_in_a_row else at.monotonic
-            self.failures_in_a_row += 1
+        """Keep *attempt*, which ended at *at*, unless its caller went away."""
+        if attempt.end is not End.CANCELLED:
+            self.lately.append((at.monotonic, attempt.end is not End.RETURNED))
+
+    def ended_lately(self, at: Moment) -> tuple[int, int]:
+        """Return how many attempts have failed in the last minute, and how many have ended."""
+        failed = [has_failed for ended, has_failed in self.lately if at.monotonic - ended <= _LATELY_S]
+        return sum(failed), len(failed)
 
 
 class Reel(Job):
@@ -251,18 +254,14 @@ class Desk:
         return is_new
 
     def _facts(self, at: Moment, recording: Recording, given: Mapping[str, Any]) -> Facts:
-        line: Line = recording.line
+        failed, ended = recording.line.ended_lately(at)
         before = {self._control: _stands(recording.before), self._control.other: recording.twin_before}
         return Facts(
             operation=recording.operation.name,
             stage=recording.stage,
             control=recording.control,
             named="@".join(str(given[name]) for name in recording.operation.named_by),
-            write=(
-                ("failures_in_a_row", line.failures_in_a_row),
-                ("failing_for_s", at.monotonic - line.failing_since if line.failures_in_a_row else 0.0),
-                ("unified_before", before[Side.UNIFIED]),
-            ),
+            write=(("failed_lately", failed), ("ended_lately", ended), ("unified_before", before[Side.UNIFIED])),
         )
 
     def _guard(self, recording: Recording, *, is_bad: bool) -> None:

@@ -12,10 +12,10 @@ from oms.domain.trace import Trace
 from oms.seams.resilience_known.traces import traces_of
 
 THRESHOLD = 5
-"""Failures in a row that open a breaker of either wing."""
+"""Failures that open a breaker of either wing."""
 
-WINDOW_S = 60.0
-"""And the seconds within which they must come to open unified's. Both as the breakers' configurations say by default."""
+RATIO = 0.5
+"""And the part of the last minute's calls that they must be to open unified's. Both as the breakers' configurations say by default."""
 
 
 def _both_reject(difference: Difference, facts: Facts) -> bool:
@@ -30,11 +30,10 @@ def _both_reject(difference: Difference, facts: Facts) -> bool:
 
 
 def _counts_for_ever(difference: Difference, facts: Facts) -> bool:
-    """Legacy opens, or rejects, while unified is closed; what failed in a row was too little, or took too long, to open unified."""
+    """Legacy opens, or rejects, while unified is closed; what failed in the last minute was too little, or too small a part, for unified."""
     legacy, unified = traces_of(difference)
-    in_a_row, took_s = facts.written_with("failures_in_a_row"), facts.written_with("failing_for_s")
-    is_soon = not isinstance(took_s, float) or took_s <= WINDOW_S
-    if isinstance(in_a_row, int) and in_a_row >= THRESHOLD and is_soon:
+    failed, ended = facts.written_with("failed_lately"), facts.written_with("ended_lately")
+    if isinstance(failed, int) and isinstance(ended, int) and failed >= THRESHOLD and failed >= RATIO * ended:
         return False
     opens = unified.state == "closed" and legacy.outcome.startswith("error ")
     is_let_in = _before(unified, facts) == "closed" and _rejects(legacy, unified)
