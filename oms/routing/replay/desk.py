@@ -24,6 +24,9 @@ MAX_LINES = 1_000
 MAX_EVENTS = 50_000
 """Events on a tape above which no further call is recorded."""
 
+MAX_FAILURES = 20
+"""Failures in a row of which a line knows when they came; no breaker wants more of them."""
+
 _ANY = "any"
 _LOG = logging.getLogger("oms.routing")
 
@@ -33,15 +36,15 @@ class Line:
 
     Attributes:
         parted: How the sides last differed in whom they let in, None while they are in step. After a gap they may differ in any way.
-        failures_in_a_row: Attempts that failed since the last one that did not, in the control's order.
+        failed_at: When the attempts failed that came since the last one that did not, monotonic seconds, newest first; the last ``MAX_FAILURES`` of them.
         is_blind: The twin has not seen all failures that its control counts by now: it will open at another moment, once.
     """
 
-    __slots__ = ("failures_in_a_row", "is_blind", "parted", "twin")
+    __slots__ = ("failed_at", "is_blind", "parted", "twin")
 
-    def __init__(self, twin: Any, parted: str | None, *, is_blind: bool, failures_in_a_row: int = 0) -> None:
+    def __init__(self, twin: Any, parted: str | None, *, is_blind: bool, failed_at: tuple[float, ...] = ()) -> None:
         self.twin = twin
-        self.failures_in_a_row = failures_in_a_row
+        self.failed_at = failed_at
         self.parted = parted
         self.is_blind = is_blind
 
@@ -134,7 +137,7 @@ class Desk:
         if twin is None:  # it began before a fork, or was given up
             self._give_up(recording, is_over=isinstance(what, Ended))
         elif isinstance(what, Attempt):
-            self._count_failure(recording, what)
+            self._count_failure(at, recording, what)
             twin.attempt_ended(at, what)
         elif isinstance(what, Woke):
             twin.woke(at)
@@ -142,10 +145,10 @@ class Desk:
             recording.is_played = True
             self._ended(at, recording, twin, what)
 
-    def _count_failure(self, recording: Recording, attempt: Attempt) -> None:
+    def _count_failure(self, at: Moment, recording: Recording, attempt: Attempt) -> None:
         if attempt.end is not End.CANCELLED:
             line = self._lines.get(recording.subject, recording.line)
-            line.failures_in_a_row = 0 if attempt.end is End.RETURNED else line.failures_in_a_row + 1
+            line.failed_at = () if attempt.end is End.RETURNED else (at.monotonic, *line.failed_at[: MAX_FAILURES - 1])
 
     def _give_up(self, recording: Recording, *, is_over: bool) -> None:
         self.lost(recording.subject)
@@ -199,7 +202,7 @@ class Desk:
             twin,
             parted,
             is_blind=has_breaker and circuit.state != "open",
-            failures_in_a_row=line.failures_in_a_row if line is not None else 0,
+            failed_at=line.failed_at if line is not None else (),
         )
 
     def _dispose(self, line: Line) -> None:
@@ -238,7 +241,7 @@ class Desk:
             line.parted = None
         verdict, reason = self._state.judge.note(
             recording.operation,
-            self._facts(recording, line, given := _given(recording)),
+            self._facts(at, recording, line, given := _given(recording)),
             differences,
             is_reasonable=not is_exact,
             given=given,
@@ -248,14 +251,17 @@ class Desk:
         has_failed = verdict is Outcome.MISMATCHED and unified.refused_by is not None and legacy.refused_by is None
         self._guard(recording, is_bad=has_failed)
 
-    def _facts(self, recording: Recording, line: Line, given: Mapping[str, Any]) -> Facts:
+    def _facts(self, at: Moment, recording: Recording, line: Line, given: Mapping[str, Any]) -> Facts:
         before = {self._control: _stands(recording.before), self._control.other: recording.twin_before}
         return Facts(
             operation=recording.operation.name,
             stage=recording.stage,
             control=recording.control,
             named="@".join(str(given[name]) for name in recording.operation.named_by),
-            write=(("failures_in_a_row", line.failures_in_a_row), ("unified_before", before[Side.UNIFIED])),
+            write=(
+                ("failed_ago_s", tuple(at.monotonic - failed for failed in line.failed_at)),
+                ("unified_before", before[Side.UNIFIED]),
+            ),
         )
 
     def _guard(self, recording: Recording, *, is_bad: bool) -> None:

@@ -14,6 +14,9 @@ from oms.seams.resilience_known.traces import traces_of
 THRESHOLD = 5
 """Failures in a row that open a breaker of either wing."""
 
+WINDOW_S = 60.0
+"""Within which they open unified's."""
+
 
 def _both_reject(difference: Difference, facts: Facts) -> bool:
     """Both reject, each with its own error."""
@@ -27,10 +30,10 @@ def _both_reject(difference: Difference, facts: Facts) -> bool:
 
 
 def _counts_for_ever(difference: Difference, facts: Facts) -> bool:
-    """Legacy opens, or rejects, while unified is closed; fewer failures came in a row than open either."""
+    """Legacy opens, or rejects, while unified is closed; fewer failures came in a row, within its window, than open unified."""
     legacy, unified = traces_of(difference)
-    in_a_row = facts.written_with("failures_in_a_row")
-    if isinstance(in_a_row, int) and in_a_row >= THRESHOLD:
+    failed_ago_s = facts.written_with("failed_ago_s")
+    if isinstance(failed_ago_s, tuple) and sum(ago_s <= WINDOW_S for ago_s in failed_ago_s) >= THRESHOLD:
         return False
     opens = unified.state == "closed" and legacy.outcome.startswith("error ")
     is_let_in = _before(unified, facts) == "closed" and _rejects(legacy, unified)
