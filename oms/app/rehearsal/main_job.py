@@ -20,9 +20,9 @@ from oms.app.rehearsal.environment import rehearsal_environment
 from oms.app.rehearsal.findings import Findings, caller_errors, read_phase
 from oms.app.rehearsal.fleet import Fleet
 from oms.app.rehearsal.folder import Folder, prepare
-from oms.app.rehearsal.incident import Staging
 from oms.app.rehearsal.probes import Probes
 from oms.app.rehearsal.progress import Say, progress
+from oms.app.rehearsal.staging import Staging
 from oms.app.rehearsal.summary import text_of
 from oms.app.rehearsal.traffic import Traffic
 from oms.app.rehearsal.walk import Walk, Walked
