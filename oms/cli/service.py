@@ -54,7 +54,7 @@ def add(commands: Any, folders: argparse.ArgumentParser) -> None:
         metavar="N",
         type=whole_number("--calls", least=1, most=1_000_000_000),
         default=_CALLS,
-        help=f"calls in all (default {_CALLS:,})",
+        help=f"requests, at least; evidence takes what it takes (default {_CALLS:,})",
     )
     rehearse.add_argument(
         "--seed",
@@ -80,7 +80,7 @@ def add(commands: Any, folders: argparse.ArgumentParser) -> None:
     rehearse.add_argument(
         "--virtual",
         action="store_true",
-        help="no service: seeds up the whole ladder in virtual time, with outages and drift, a minute for 20",
+        help="no service: seeds up the whole ladder in virtual time, with outages and drift, half a minute for 20",
     )
     rehearse.add_argument(
         "--seeds",

@@ -88,6 +88,10 @@ def test_bad_words(tmp_path: Path) -> None:
     for words, told in (
         (("--inject", "sloow=2x"), "oms: FAULT: found 'sloow=2x', wanted one of unified-errors=3%"),
         (("--inject", "hang", "--phase", "config"), "oms: --inject: found hang for phase config"),
+        (
+            ("--inject", "hang", "--phase", "cache", "--phase", "config"),
+            "oms: --inject: found 2 phases, wanted one phase",
+        ),
         (("--seeds", "3"), "oms rehearse --seeds: found no --virtual"),
         (("--virtual", "--phase", "config"), "oms rehearse --phase: found config, wanted cache"),
     ):
@@ -117,6 +121,7 @@ def test_a_policy_without_the_profile(tmp_path: Path) -> None:
     for text, told in (
         (policy.replace("[profile.rehearsal", "[profile.other"), "rehearsal"),
         (policy.replace("limit = 1e-2", "limit = 2"), "limit"),
+        (policy.replace("expires = 2027-06-30", "expires = 2026-01-01"), "expired"),
     ):
         shutil.copytree(ROOT / "flags", tmp_path / "flags", dirs_exist_ok=True)
         (tmp_path / "flags" / "rollout.toml").write_text(text)

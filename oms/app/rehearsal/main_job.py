@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import json
 import sys
 import time
@@ -62,7 +63,7 @@ def run(
 
     Args:
         phases: Names of phases whose both wings stand.
-        calls: Requests in all.
+        calls: Requests, at least: evidence takes what it takes.
         seed: Of the traffic.
         out: Emptied if an earlier rehearsal made it; gets flags, journal, logs and report.
         as_json: Print one JSON object in place of the summary.
@@ -184,13 +185,16 @@ def _problems(walked: dict[str, Walked], fleet: Fleet) -> list[str]:
 
 
 def _check_policy(flags: Path, phases: Sequence[Phase]) -> None:
-    policy = read_policy(flags / FILE, PHASES, profile=PROFILE)
+    policy, today = read_policy(flags / FILE, PHASES, profile=PROFILE), dt.datetime.now(dt.UTC).date()
     for phase in phases:
-        if problem := policy.phases[phase.name].problem:
+        if problem := policy.of(phase.name, today=today).problem:
             raise BadInput("--flags", found=f"a policy that moves nothing on ({problem})", wanted="one that is good")
 
 
 def _check_rescuable(phases: Sequence[Phase], faults: Faults) -> None:
+    if not faults.is_none and len(phases) > 1:
+        # What is switched on stays on, and would be there from the next phase's start.
+        raise BadInput("--inject", found=f"{len(phases)} phases", wanted="one phase at a time")
     for phase in phases:
         if not faults.is_none and not phase.rescuable:
             raise BadInput(
