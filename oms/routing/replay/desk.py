@@ -36,7 +36,7 @@ class Line:
 
     Attributes:
         parted: How the sides last differed in whom they let in, None while they are in step. After a gap they may differ in any way.
-        failed_at: When the attempts failed that came since the last one that did not, monotonic seconds, newest first; the last ``MAX_FAILURES`` of them.
+        failed_at: When attempts failed since the last one that did not, monotonic seconds, newest first; of ``MAX_FAILURES`` at most.
         is_blind: The twin has not seen all failures that its control counts by now: it will open at another moment, once.
     """
 
