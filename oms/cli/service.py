@@ -53,7 +53,8 @@ def add(commands: Any, folders: argparse.ArgumentParser) -> None:
         "--calls",
         metavar="N",
         type=whole_number("--calls", least=1, most=1_000_000_000),
-        help="calls in all (default 30,000; 6,000 where only resilience is walked, which calls a neighbour each time)",
+        help="requests, at least; evidence takes what it takes (default 30,000; 6,000 where only resilience is walked,"
+        " which calls a neighbour each time)",
     )
     rehearse.add_argument(
         "--seed",
@@ -79,7 +80,7 @@ def add(commands: Any, folders: argparse.ArgumentParser) -> None:
     rehearse.add_argument(
         "--virtual",
         action="store_true",
-        help="no service: seeds up the whole ladder in virtual time, with outages and drift, a minute for 20",
+        help="no service: seeds up the whole ladder in virtual time, with outages and drift, half a minute for 20",
     )
     rehearse.add_argument(
         "--seeds",

@@ -49,7 +49,7 @@ def test_stages(rehearsed: tuple[Path, dict[str, Any]]) -> None:
     """A phase that writes nothing goes through fewer stages, and every process acknowledges the way back."""
     phase = rehearsed[1]["phases"]["config"]
 
-    assert ["off", "shadow", "live=5", "live"] == phase["stages"]
+    assert ["off", "shadow", "live=5", "live=50", "live"] == phase["stages"]
     assert (3, 3, []) == (phase["rollback"]["processes"], phase["rollback"]["acknowledged"], phase["trips"])
 
 

@@ -88,6 +88,10 @@ def test_bad_words(tmp_path: Path) -> None:
     for words, told in (
         (("--inject", "sloow=2x"), "oms: FAULT: found 'sloow=2x', wanted one of unified-errors=3%"),
         (("--inject", "hang", "--phase", "config"), "oms: --inject: found hang for phase config"),
+        (
+            ("--inject", "hang", "--phase", "cache", "--phase", "config"),
+            "oms: --inject: found 2 phases, wanted one phase",
+        ),
         (("--seeds", "3"), "oms rehearse --seeds: found no --virtual"),
         (("--virtual", "--phase", "config"), "oms rehearse --phase: found config, wanted cache"),
     ):
@@ -98,20 +102,17 @@ def test_bad_words(tmp_path: Path) -> None:
     assert not out.exists()
 
 
-def test_virtual_seeds(tmp_path: Path) -> None:
-    """Seeds in virtual time walk the whole ladder without a rollback; with a fault each is taken back. Nothing is left where it was started."""
-    before = {each.name for each in tmp_path.iterdir()}
+def test_virtual_seeds() -> None:
+    """Seeds in virtual time, two processes at once, walk the whole ladder without a rollback; progress goes to stderr, a row a seed."""
     clean = oms("rehearse", "--inject", "none", "--virtual", "--seeds", "2", "--json", limit_s=LONG_S)
-    faulty = oms("rehearse", "--inject", "wrong-value=5%", "--virtual", "--seeds", "1", "--seed", "9", limit_s=LONG_S)
     result = json.loads(clean.stdout)
 
-    assert (0, 0) == (clean.returncode, faulty.returncode), clean.stderr + faulty.stderr
+    assert 0 == clean.returncode, clean.stderr
     assert (1, True, "none", 0) == (result["schema"], result["virtual"], result["faults"], result["rolled_back"])
     assert [["dualwrite", "shadow", "live=1", "live=5", "live=25", "live=50", "live=95"]] * 2 == [
         each["steps"] for each in result["seeds"]
     ]
-    assert "live=50 > shadow: mismatch types.get" in faulty.stdout
-    assert before == {each.name for each in tmp_path.iterdir()}
+    assert 2 == clean.stderr.count("no rollback")
 
 
 def test_a_policy_without_the_profile(tmp_path: Path) -> None:
@@ -120,6 +121,7 @@ def test_a_policy_without_the_profile(tmp_path: Path) -> None:
     for text, told in (
         (policy.replace("[profile.rehearsal", "[profile.other"), "rehearsal"),
         (policy.replace("limit = 1e-2", "limit = 2"), "limit"),
+        (policy.replace("expires = 2027-06-30", "expires = 2026-01-01"), "expired"),
     ):
         shutil.copytree(ROOT / "flags", tmp_path / "flags", dirs_exist_ok=True)
         (tmp_path / "flags" / "rollout.toml").write_text(text)

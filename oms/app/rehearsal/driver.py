@@ -64,6 +64,7 @@ class Connection:
 
     async def _send(self, text: bytes) -> tuple[int, bytes]:
         if self.is_closed:
+            # Perhaps by the server while nothing was asked for: that is its right, and no answer was lost.
             await self.close()
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", self._port, limit=_MAX_HEAD)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import json
 import sys
 import time
@@ -21,11 +22,11 @@ from oms.app.rehearsal.environment import rehearsal_environment
 from oms.app.rehearsal.findings import Findings, caller_errors, problems, read_phase
 from oms.app.rehearsal.fleet import Fleet
 from oms.app.rehearsal.folder import Folder, prepare
-from oms.app.rehearsal.incident import Staging
 from oms.app.rehearsal.neighbours import Neighbours
 from oms.app.rehearsal.probes import Probes
 from oms.app.rehearsal.progress import Say, progress
 from oms.app.rehearsal.request import Errand
+from oms.app.rehearsal.staging import Staging
 from oms.app.rehearsal.summary import text_of
 from oms.app.rehearsal.traffic import Traffic
 from oms.app.rehearsal.walk import Walk, Walked
@@ -65,8 +66,8 @@ def run(
     """Rehearse *phases* one after another and return the exit code: 0 good, 3 if callers saw errors or a phase did not come back in time.
 
     Args:
-        phases: Names of phases whose both wings stand; none for every one of them, with *faults* for every one that takes them.
-        calls: Requests in all; None for :func:`usual_calls`. A step of the policy may take more.
+        phases: Names of phases whose both wings stand; none for every one of them, with *faults* for the first that takes them.
+        calls: Requests, at least: evidence takes what it takes. None for :func:`usual_calls`.
         seed: Of the traffic.
         out: Emptied if an earlier rehearsal made it; gets flags, journal, logs and report.
         as_json: Print one JSON object in place of the summary.
@@ -215,17 +216,20 @@ def _traffic_of(phase: Phase, ontology: Ontology, seed: int) -> tuple[Traffic | 
 
 
 def _usual_phases(faults: Faults) -> list[Phase]:
-    return [phase for phase in BOUND_PHASES if faults.is_none or phase.rescuable]
+    return list(BOUND_PHASES) if faults.is_none else [phase for phase in BOUND_PHASES if phase.rescuable][:1]
 
 
 def _check_policy(flags: Path, phases: Sequence[Phase]) -> None:
-    policy = read_policy(flags / FILE, PHASES, profile=PROFILE)
+    policy, today = read_policy(flags / FILE, PHASES, profile=PROFILE), dt.datetime.now(dt.UTC).date()
     for phase in phases:
-        if problem := policy.phases[phase.name].problem:
+        if problem := policy.of(phase.name, today=today).problem:
             raise BadInput("--flags", found=f"a policy that moves nothing on ({problem})", wanted="one that is good")
 
 
 def _check_rescuable(phases: Sequence[Phase], faults: Faults) -> None:
+    if not faults.is_none and len(phases) > 1:
+        # What is switched on stays on, and would be there from the next phase's start.
+        raise BadInput("--inject", found=f"{len(phases)} phases", wanted="one phase at a time")
     for phase in phases:
         if not faults.is_none and not phase.rescuable:
             raise BadInput(

@@ -71,6 +71,9 @@ def _incident_lines(phase: PhaseFindings) -> Iterator[str]:
         yield f"               {who}: {trip.before} > {trip.after}"
     if not incident.trips:
         yield "               no guard tripped"
+    elif (end := incident.rolled_back) is not None:
+        at_s = (incident.trips[-1].seconds or 0.0) + end.seconds
+        yield f"  +{at_s:6.2f} s    {end.acknowledged} of {end.processes} processes are back"
     if phase.delayed:
         yield f"  delayed      {phase.delayed:,} callers waited longer than the port allows"
 

@@ -1,7 +1,8 @@
 """``rollout.toml``: read strictly, a table a phase, each mistake on one line.
 
-A phase's policy is what ``[default]`` says, changed by ``[<phase>]``, and if a profile was chosen by ``[profile.<name>]`` and by
-``[profile.<name>.<phase>]``; later tables win key by key. What is left out has the defaults of :mod:`oms.rollout.guard.policy`. A mistake spoils the phases that it concerns and no other.
+A phase's policy is what ``[default]`` says, changed by ``[<phase>]``; if a profile was chosen, also by ``[profile.<name>]``, and then by
+``[profile.<name>.<phase>]``. Later tables win key by key. What is left out has the
+defaults of :mod:`oms.rollout.guard.policy`. A mistake spoils the phases that it concerns and no other.
 """
 
 from __future__ import annotations

@@ -11,6 +11,8 @@ import pytest
 from sides.resilience import end_of, until
 
 from oms.domain.stage import Stage
+from oms.seams.resilience import RESILIENCE
+from oms.testing import fixed_stage
 from oms.unified.resilience import (
     CircuitBreakerConfig,
     DependencyBreakers,
@@ -318,6 +320,25 @@ def test_a_wrong_wait_is_not_taken_for_a_quirk(make_hall: Callable[..., Hall]) -
 
     assert {"mismatched": 1} == hall.outcomes()
     assert ["fixed"] == [each.path for each in hall.journal.unknown()]
+
+
+@pytest.mark.parametrize(("old", "new"), [(Stage.SHADOW, Stage.LIVE), (Stage.LIVE, Stage.SHADOW)])
+def test_a_breaker_that_was_handed_over(make_hall: Callable[..., Hall], old: Stage, new: Stage) -> None:
+    """One that was open at the flip, and whose time is over when somebody calls, is as half-open on the side that is replayed."""
+    hall = make_hall(old)
+
+    async def story(hall: Hall) -> None:
+        for _ in range(5):
+            await hall.broken(ConnectionError)
+        hall.time.advance(20)
+        hall.runtime.publish(fixed_stage(new, RESILIENCE))
+        hall.time.advance(41)
+        for _ in range(3):
+            await hall.broken("well")
+
+    hall.live(story)
+
+    assert ({"PF-01"}, []) == (hall.journal.known() - {"RE-07"}, hall.journal.unknown())
 
 
 @pytest.mark.parametrize("stage", [Stage.SHADOW, Stage.LIVE])

@@ -60,6 +60,28 @@ def test_server_that_closes() -> None:
     )
 
 
+def test_server_that_tires_of_waiting() -> None:
+    """A connection that the server ends without a word while it is idle is opened again, and nobody sees an error."""
+
+    async def brief(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(ok(await reader.readuntil(b"\r\n\r\n")))
+        writer.close()
+
+    async def use() -> list[int]:
+        async with await asyncio.start_server(brief, "127.0.0.1", 0) as server:
+            connection = Connection(server.sockets[0].getsockname()[1])
+            found = [(await connection.send(get("/").text))[0]]
+            assert connection._streams is not None
+            async with asyncio.timeout(10):
+                while not connection._streams[0].at_eof():
+                    await asyncio.sleep(0.001)
+            found.append((await connection.send(get("/").text))[0])
+            await connection.close()
+        return found
+
+    assert [200, 200] == asyncio.run(use())
+
+
 @pytest.mark.parametrize(
     "answer",
     [

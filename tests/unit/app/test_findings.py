@@ -171,6 +171,7 @@ def test_incident_as_text(findings: Findings, phase: PhaseFindings) -> None:
     assert "+  1.04 s    watchdog tripped at types.get after 7 calls: hung" in text
     assert "pid 42 by itself: live > shadow" in text
     assert "oms guard: live=50 > shadow" in text
+    assert "+  1.25 s    3 of 3 processes are back" in text
     assert "3 callers waited longer than the port allows" in text
     assert "rollback     by a guard: 3 of 3 processes acknowledged in 0.050 s" in text
 

@@ -78,7 +78,7 @@ def walk(
 
     async def use(port: int) -> tuple[Walked, Driver]:
         async with Driver([port], itertools.repeat((request("common", "GET", "/"),)), clients_per_process=2) as driver:
-            climb, inject = OneStep(board, phase, driver), None
+            climb = OneStep(board, phase, driver)
 
             async def happen() -> Incident:
                 assert incident is not None

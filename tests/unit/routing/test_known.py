@@ -82,6 +82,16 @@ def test_rule_that_raises() -> None:
     assert ("uncomparable", []) == compared(ONE, OTHER, rule(broken))
 
 
+def test_errors_by_design() -> None:
+    """A side that alone raises as a known divergence says is not counted as the one that failed; without the rule it is."""
+    for rules, expected in (((), 1), ((rule(),), 0)):
+        runtime, facade = probe(Answers(lambda value: value), Answers(raising(ValueError)), rules=rules)
+        facade.ask(1)
+        outcome_of_one(runtime)
+        assert expected == counts(runtime)["errors.unified"]
+        runtime.stop(5)
+
+
 def test_ignored_is_not_matched() -> None:
     """Each has its own count."""
     runtime, facade = probe(Answers(), Answers(lambda value: value or 1), rules=[rule()])

@@ -22,6 +22,7 @@ from oms.routing import Runtime
 from oms.routing.scopes import CURRENT
 from oms.routing.units import NEVER, SLOT_S, UnitBook
 from oms.seams.cache import TYPES
+from oms.testing.clock import FakeClock
 from tests.unit.routing.probe import AMPLE, ASK, PROBE, Answers, Refused, at, counts, probe, raising, until
 from tests.unit.routing.sides import MapSide
 
@@ -235,11 +236,13 @@ def test_drain_tells_what_changed() -> None:
     assert {bucket_of(9 * MS): 1} == {bucket: count for bucket, count in sums.items() if count}
 
 
-def test_next_slot_is_another_unit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_next_slot_is_another_unit() -> None:
     """After ten minutes the same key is a new unit; a clock that goes back begins no slot."""
-    made, told = book()
+    clock, told = FakeClock(), list[str]()
+    made = UnitBook(told.append, clock=clock)
+    made.begin()
     for slot in (1, 1, 2, 1, 2):
-        monkeypatch.setattr(time, "time", lambda slot=slot: slot * SLOT_S + 1)
+        clock.now_s = slot * SLOT_S + 1
         with scope_of("a"):
             made.failed()
             made.slow(MS)

@@ -1,4 +1,4 @@
-"""A runtime by clocks of its own: durations, trips and units are told by them, and the inline lane compares before the answer is given."""
+"""A runtime by clocks of its own: durations and trips are told by them, and the inline lane compares before the answer is given."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from oms.domain.histogram import bucket_of
 from oms.domain.observation import Outcome
 from oms.domain.stage import Stage
 from oms.routing import Runtime
-from oms.routing.units import UnitBook
 from oms.seams.cache import TYPES
 from oms.testing.clock import FakeClock
 from oms.testing.inline_lane import InlineLane
@@ -71,17 +70,3 @@ def test_trips() -> None:
 
     assert 1_000.0 == trip.at
     assert trip.at < time.time()
-
-
-def test_slots_of_units() -> None:
-    """A failed unit counts once in ten minutes of the given clock, and again in the next ten."""
-    clock, counted = FakeClock(600_000.0), []
-    runtime = Runtime()
-    book = UnitBook(counted.append, clock=clock)
-    book.begin()
-    with runtime.scope(targeting_key="ana"):
-        for at_s in (600_000.0, 600_001.0, 600_599.0, 600_600.0):
-            clock.now_s = at_s
-            book.failed()
-
-    assert ["unit_errors"] * 2 == counted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from oms.domain.decision import DecisionTable
 from oms.domain.errors import BindingError
+from oms.domain.known import KnownClass, KnownDivergence
 from oms.domain.phase import Phase, effects
 from oms.domain.split import Split
 from oms.domain.stage import Stage
@@ -158,6 +160,22 @@ def test_who_raised(time: VirtualTime) -> None:
     hall.counts()
 
     assert {"none": 1, "both": 1, "unified": 1} == hall.errors
+
+
+def test_who_raised_by_design(time: VirtualTime) -> None:
+    """Where one side alone raises as a known divergence says, nobody is accused; what nobody accepted is counted."""
+    rule = KnownDivergence(
+        id="CA-01", seam="calling.again", operation="acall", kind="*", path="*", when="always", klass=KnownClass.ACCEPTED,
+        owner="somebody", reason="known", expires=dt.date(2999, 1, 1), anchor="docs/migration/calling.md#ca-01",
+        predicate=lambda difference, facts: True,
+    )  # fmt: skip
+    for rules, errors in (((), {"none": 1, "unified": 1}), ((rule,), {"none": 1})):
+        hall = Hall(Tries((1,)), Tries(), rules=rules)
+        call(hall, failing(0))
+        call(hall, failing(1))
+        counts = hall.counts()
+
+        assert (errors, len(rules)) == (hall.errors, counts["ignored"])
 
 
 def test_in_flight_while_they_part(time: VirtualTime) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from oms.domain.decision import DecisionTable, FixedDecision
 from oms.domain.divergence import Divergence
+from oms.domain.known import KnownDivergence
 from oms.domain.phase import Phase, effects
 from oms.domain.stage import Stage
 from oms.routing import LaneLimits, Runtime
@@ -129,8 +130,16 @@ class Tries:
 class Hall:
     """A runtime with both sides bound, at one stage."""
 
-    def __init__(self, legacy: Any, unified: Any, stage: Stage = Stage.SHADOW, *, limits: LaneLimits = AMPLE) -> None:
-        self.runtime = Runtime(limits=limits)
+    def __init__(
+        self,
+        legacy: Any,
+        unified: Any,
+        stage: Stage = Stage.SHADOW,
+        *,
+        limits: LaneLimits = AMPLE,
+        rules: Sequence[KnownDivergence] = (),
+    ) -> None:
+        self.runtime = Runtime(rules=rules, limits=limits)
         self.runtime.bind(AGAIN, legacy=legacy, unified=unified)
         self.stand(stage)
         self.again = self.runtime.facade(AGAIN)

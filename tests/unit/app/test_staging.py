@@ -11,9 +11,10 @@ from oms.app.injection import Faults
 from oms.app.rehearsal.board import switchboard
 from oms.app.rehearsal.driver import Driver
 from oms.app.rehearsal.folder import Folder, prepare
-from oms.app.rehearsal.incident import Incident, Staging
+from oms.app.rehearsal.incident import Incident
 from oms.app.rehearsal.probes import Probes
 from oms.app.rehearsal.request import request
+from oms.app.rehearsal.staging import Staging
 from oms.domain.record import Batch, Place, Tally, Trip
 from oms.domain.split import Split
 from oms.domain.stage import Stage
