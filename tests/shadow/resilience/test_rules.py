@@ -149,7 +149,7 @@ TAKEN = [
     (
         "PF-03",
         *breaker(
-            "state", called("error 1", "open"), called("error 1", "closed"), failed_ago_s=(0.0, 61.0, 61.0, 61.0, 61.0)
+            "state", called("error 1", "open"), called("error 1", "closed"), failed_ago_s=(0.0, 13.0, 26.0, 39.0, 55.0)
         ),
     ),
     ("PF-03", *breaker("admitted", rejected(VIOLATION, "open"), called(NO_OUTCOME, "closed"))),
@@ -286,7 +286,7 @@ NEAR_MISSES = {
     "RE-07, only unified rejects": breaker("admitted", called("result 1", "closed"), rejected(OPEN_ERROR, "open")),
     "PF-03, only unified opens": breaker("state", called("error 1", "closed"), called("error 1", "open")),
     "PF-03, five failures in a row": breaker(
-        "state", called("error 1", "open"), called("error 1", "closed"), failed_ago_s=(0.0, 15.0, 30.0, 45.0, 60.0)
+        "state", called("error 1", "open"), called("error 1", "closed"), failed_ago_s=(0.0, 13.0, 26.0, 39.0, 52.0)
     ),
     "PF-03, unified is half-open": breaker("state", called("error 1", "open"), called("error 1", "half_open")),
     "PF-03, after a success": breaker("state", called("result 1", "open"), called("result 1", "closed")),
