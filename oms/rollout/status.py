@@ -73,7 +73,6 @@ class PhaseStatus:
             "digest": self.now.digest,
             "age_s": None if self.age_s is None else round(self.age_s, 1),
             "tripped": self.tripped,
-            "tripped_in": [{"pid": pid, "by": by} for pid, by in self.tripped_in.items()],
             "repairs": self.repairs,
             "rollout": None if self.rollout is None else assessment_json(self.rollout),
         }

@@ -24,6 +24,7 @@ from starlette.routing import Route
 
 from oms.app.http import JsonResponse
 from oms.app.http_server import address_of, listen
+from oms.app.neighbour import Neighbour
 from oms.app.process import application, configuration, run_until_stopped
 from oms.domain.phase import Seam
 from oms.domain.stage import Side
@@ -103,8 +104,9 @@ def serve(oms: Oms, listener: socket.socket) -> int:
         os.write(1, f"pid {os.getpid()} listening on {address_of(listener)}, as told\n".encode())
 
     configured = configuration(oms)
-    app = application(oms, configured, more=(Route("/_probe/{key}", probe),))
-    run_until_stopped(oms, configured, app, listener, ready=say_where, stop_when=lambda stop: None)
+    neighbour = Neighbour(configured.actions_url)
+    app = application(oms, configured, neighbour, more=(Route("/_probe/{key}", probe),))
+    run_until_stopped(oms, configured, app, listener, neighbour=neighbour, ready=say_where, stop_when=lambda stop: None)
     return 0
 
 

@@ -62,6 +62,7 @@ def test_unified_raises_in_live(fleet: Fleet, workers: list[Worker], fault: Path
     assert (3, "shadow") == (code, status["phases"]["cache"]["tripped"])
     assert "x  tripped" in screen
     assert f"a guard put shadow in force in pid {odd.pid};" in " ".join(screen.split())
+    assert f"cache: pid {odd.pid}: hard_fail at " in " ".join(screen.split())
     assert 3 == refused.returncode
     assert f"pid {odd.pid} has tripped to shadow" in refused.stderr
     assert (2, 2) == (report["processes"], report["acknowledged"])

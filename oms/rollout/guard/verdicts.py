@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from oms.domain.guardrails import PAIRED, RateAlarm, RatioGuard, Reading, Restart, ShareCheck, SlowLine, freeze
+from oms.domain.guardrails import RateAlarm, RatioGuard, Reading, ShareCheck
 from oms.domain.record import Trip
 from oms.domain.stage import Stage
+from oms.rollout.guard.events import Event, Restarts, failed_units, pairs, slow_lines, slow_units
 from oms.rollout.guard.policy import OnTrip, PhasePolicy, RatioPolicy, SlowPolicy
-from oms.rollout.guard.steps import Canary, Step
-from oms.rollout.guard.tracks import Part, Track, Tracks
+from oms.rollout.guard.steps import Step
+from oms.rollout.guard.tracks import Track, Tracks
 
 UNITS = "units"
 """Tally of the keys that were seen."""
@@ -137,13 +138,13 @@ def _apart(name: str, track: Track | None, say: Callable[[], Iterable[GuardVerdi
 
 def errors(ground: Ground, track: Track) -> GuardVerdict | None:
     """Does unified fail more often? By pairs, wherever both sides ran the call."""
-    return _ratio(ground, track, "errors", ground.policy.guards.errors, events=_pairs(track), what="errors")
+    return _ratio(ground, track, "errors", ground.policy.guards.errors, events=pairs(track), what="errors")
 
 
 def unit_errors(ground: Ground, track: Track) -> GuardVerdict | None:
     """Do more keys fail in rampdown than in live? There only one side runs, so it goes by the share."""
     policy = ground.policy.guards.unit_errors
-    return _ratio(ground, track, "unit_errors", policy, events=_failed_units(track), what="failed units")
+    return _ratio(ground, track, "unit_errors", policy, events=failed_units(track), what="failed units")
 
 
 def slow(name: str, quantile: float) -> TrackGuard:
@@ -151,8 +152,8 @@ def slow(name: str, quantile: float) -> TrackGuard:
 
     def guard(ground: Ground, track: Track) -> GuardVerdict | None:
         policy: SlowPolicy = getattr(ground.policy.guards, name)
-        lines = _lines(track, quantile, policy)
-        events = list(_slow_events(track, lines))
+        lines = slow_lines(track, quantile, policy)
+        events = list(slow_units(track, lines))
         if not events:
             return None
         line = next((line for step in sorted(lines, reverse=True) if (line := lines[step]) is not None), None)
@@ -261,32 +262,6 @@ def _clean(counts: Mapping[str, int]) -> int:
     return max(0, counts.get("matched", 0) + counts.get("reasonable", 0) - counts.get("empty", 0))
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Bad events of one part, and the share that unified had of what they were drawn from."""
-
-    part: Part
-    share: float
-    unified: int
-    legacy: int
-
-
-class Restarts:
-    """Tells when a guard lays a new bet: at each step, and when the policy says so."""
-
-    def __init__(self, restart: Restart) -> None:
-        self._restart, self._step, self._calls, self._at_s = restart, -1, 0, 0.0
-
-    def due(self, part: Part) -> bool:
-        """Tell whether a bet is due before *part*; never before the first one, which is laid already."""
-        first = self._step == -1
-        due = part.step != self._step or self._restart.is_due(calls=self._calls, seconds=part.slice.at_s - self._at_s)
-        if due:
-            self._step, self._calls, self._at_s = part.step, 0, part.slice.at_s
-        self._calls += part.count("calls")
-        return due and not first
-
-
 def _ratio(
     ground: Ground, track: Track, name: str, policy: RatioPolicy, *, events: Iterable[Event], what: str
 ) -> GuardVerdict | None:
@@ -312,42 +287,3 @@ def _verdict(track: Track, name: str, on_trip: OnTrip, reading: Reading) -> Guar
         on_trip=on_trip,
         calls=track.calls,
     )
-
-
-def _pairs(track: Track) -> Iterator[Event]:
-    for part in track.parts:
-        unified, legacy = part.count("errors.unified"), part.count("errors.legacy")
-        if unified or legacy or part.count("errors.none") or part.count("errors.both"):
-            yield Event(part, PAIRED, unified, legacy)
-
-
-def _failed_units(track: Track) -> Iterator[Event]:
-    for part in track.parts:
-        canary = _canary(track, part)
-        if canary is not None and canary.advanced is Stage.RAMPDOWN:
-            yield _by_share(part, canary, part.count("unit_errors"))
-
-
-def _slow_events(track: Track, lines: Mapping[int, SlowLine | None]) -> Iterator[Event]:
-    for part in track.parts:
-        canary, line = _canary(track, part), lines.get(part.step)
-        if canary is not None and line is not None:
-            yield _by_share(part, canary, max(0, line.count(part.slice.units)))
-
-
-def _lines(track: Track, quantile: float, policy: SlowPolicy) -> dict[int, SlowLine | None]:
-    least, floor_ns = policy.line_calls, round(policy.floor_s * 1e9)
-    return {
-        step: freeze(buckets, quantile, min_calls=least, floor_ns=floor_ns) for step, buckets in track.legacy.items()
-    }
-
-
-def _canary(track: Track, part: Part) -> Canary | None:
-    """Return the canary that *part* was counted in, None if its plan had none or it belongs to neither cohort."""
-    canary = track.steps[part.step].canary
-    return canary if canary is not None and part.stage in (canary.advanced.value, canary.rest.value) else None
-
-
-def _by_share(part: Part, canary: Canary, bad: int) -> Event:
-    is_advanced = part.stage == canary.advanced.value
-    return Event(part, canary.share, bad if is_advanced else 0, 0 if is_advanced else bad)

@@ -25,7 +25,9 @@ MAX_LINES = 1_000
 MAX_EVENTS = 50_000
 """Events on a tape above which no further call is recorded."""
 
-_LATELY_S = 60.0
+_LATELY_S = 54.0
+"""Nine tenths of a minute: what a breaker that reads a minute's window in tenths surely has in it."""
+
 _ATTEMPTS_KEPT = 256
 
 _ANY = "any"
@@ -55,7 +57,7 @@ class Line:
             self.lately.append((at.monotonic, attempt.end is not End.RETURNED))
 
     def ended_lately(self, at: Moment) -> tuple[int, int]:
-        """Return how many attempts have failed in the last minute, and how many have ended."""
+        """Return how many attempts have failed in about the last minute, and how many have ended."""
         failed = [has_failed for ended, has_failed in self.lately if at.monotonic - ended <= _LATELY_S]
         return sum(failed), len(failed)
 

@@ -70,7 +70,7 @@ def test_status_as_json(oms: Oms, place: Place) -> None:
     found = done.json
     assert (0, "", 1, "file") == (done.code, done.err, found["schema"], found["source"])
     assert ["config", "resilience", "cache", "security", "observability"] == list(found["phases"])
-    assert {"split", "digest", "age_s", "tripped", "tripped_in", "repairs", "rollout"} == set(found["phases"]["cache"])
+    assert {"split", "digest", "age_s", "tripped", "repairs", "rollout"} == set(found["phases"]["cache"])
     (process,) = found["processes"]
     assert (follower.pid, {"cache": place.files.read("cache").digest}) == (process["pid"], process["digests"])
     assert {"pid", "host", "digests", "beat_age_s"} == set(process)

@@ -102,7 +102,6 @@ def test_tripped(room: Room) -> None:
     (status,) = look(room).phases
 
     assert {13: "hard_fail at types.get: 15 of 20"} == status.tripped_in
-    assert [{"pid": 13, "by": "hard_fail at types.get: 15 of 20"}] == status.as_json()["tripped_in"]
 
 
 def test_age(room: Room) -> None:
