@@ -142,7 +142,7 @@ class Desk:
             line = recording.line = self._line(at, recording)
             if recording.before.state is not None:
                 self._clock.stand(at, None)
-                recording.twin_before = _stands(circuit_of(line.twin, recording.subject))
+                recording.twin_before = circuit_of(line.twin, recording.subject).state
             recording.twin = TwinCall(self._clock, recording)
             recording.twin.begin(at, getattr(line.twin, recording.operation.name))
             return
@@ -257,7 +257,7 @@ class Desk:
 
     def _facts(self, at: Moment, recording: Recording, given: Mapping[str, Any]) -> Facts:
         failed, ended = recording.line.ended_lately(at)
-        before = {self._control: _stands(recording.before), self._control.other: recording.twin_before}
+        before = {self._control: recording.before.state, self._control.other: recording.twin_before}
         return Facts(
             operation=recording.operation.name,
             stage=recording.stage,
@@ -299,11 +299,6 @@ def _given(recording: Recording) -> dict[str, Any]:
 
 def _who_raised(legacy: Trace, unified: Trace, outcome: Outcome) -> tuple[str, ...]:
     return who_raised(legacy=not legacy.has_result, unified=not unified.has_result, outcome=outcome)
-
-
-def _stands(circuit: Circuit) -> str | None:
-    """Return where a breaker stands for who comes now: an open one whose time is over lets the next call through, like a half-open one."""
-    return "half_open" if circuit.state == "open" and circuit.open_for_s <= 0 else circuit.state
 
 
 def _parted(differences: Sequence[Difference], control: Trace, candidate: Trace) -> str | None:

@@ -359,6 +359,25 @@ def test_a_breaker_that_stays_open_is_not_taken_for_a_quirk(make_hall: Callable[
 
 
 @pytest.mark.parametrize("stage", [Stage.SHADOW, Stage.LIVE])
+def test_a_breaker_that_stays_open_too_short_is_not_taken_for_a_quirk(
+    make_hall: Callable[..., Hall], stage: Stage
+) -> None:
+    """A unified breaker that lets somebody in before legacy's would is a mismatch, though legacy rejects."""
+    registry = ResilienceRegistry(breaker_config=CircuitBreakerConfig(timeout=30))
+    hall = make_hall(stage, breaker=DependencyBreakers(registry))
+
+    async def story(hall: Hall) -> None:
+        for _ in range(5):
+            await hall.broken(ConnectionError)
+        hall.time.advance(31)
+        await hall.broken("well")
+
+    hall.live(story)
+
+    assert ["admitted"] == [each.path for each in hall.journal.unknown()]
+
+
+@pytest.mark.parametrize("stage", [Stage.SHADOW, Stage.LIVE])
 def test_a_breaker_that_opens_too_soon_is_not_taken_for_a_quirk(make_hall: Callable[..., Hall], stage: Stage) -> None:
     """A unified breaker that rejects what legacy calls is a mismatch."""
     registry = ResilienceRegistry(breaker_config=CircuitBreakerConfig(failure_threshold=2))
