@@ -185,7 +185,7 @@ def test_flags_unreachable_at_first_start(tmp_path: Path) -> None:
 
         assert ["Organization", "Place", "Thing"] == worker.ancestors("LocalBusiness")
         assert ("off", 3, True) == (stage, code, "cache: default" in status["source"])
-        assert {"cache": "default", "config": "default"} == status["processes"][0]["digests"]
+        assert dict.fromkeys(("cache", "config", "resilience"), "default") == status["processes"][0]["digests"]
         assert "the declared default stays in force" in worker.command.lines_so_far(containing=str(fleet.file))[0]
 
         away.rename(fleet.flags)

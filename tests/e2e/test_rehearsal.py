@@ -145,7 +145,7 @@ def test_nothing_is_left_behind(tmp_path: Path, signal_: signal.Signals) -> None
 
 def test_a_worker_that_dies_is_bad_news(tmp_path: Path) -> None:
     """Callers of a killed worker see errors: they are counted, the rehearsal goes on to its end, and the exit code is 3."""
-    with running("rehearse", "--calls", "4000", "--out", tmp_path / "out", "--json") as rehearsal:
+    with running("rehearse", "--phase", "cache", "--calls", "4000", "--out", tmp_path / "out", "--json") as rehearsal:
         rehearsal.wait_for_line(containing="cache shadow")
         os.kill(worker_pids(tmp_path / "out")[0], signal.SIGKILL)
         result = json.loads(rehearsal.wait_for_line(containing='"schema"'))
