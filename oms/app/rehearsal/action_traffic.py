@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from oms.app.ontology import Ontology
 from oms.app.rehearsal.drills import DONE_OR_LATER, DRILLS
 from oms.app.rehearsal.instances import as_body
+from oms.app.rehearsal.mix import mixed
 from oms.app.rehearsal.request import Errand, request
 from oms.app.rehearsal.traffic import POPULAR
 from oms.app.rehearsal.zipf import Zipf
@@ -41,7 +42,7 @@ class ActionTraffic:
         rare = sorted(set(ontology.types) - set(POPULAR))
         chance.shuffle(rare)
         self._rare = itertools.cycle(rare)
-        kinds: list[tuple[float, Callable[[], Errand]]] = [
+        self._kinds: list[tuple[float, Callable[[], Errand]]] = [
             (0.34, self._healthy),
             (0.02, self._urgent),
             (0.24, self._sick),
@@ -51,13 +52,9 @@ class ActionTraffic:
             (0.02, self._no_action),
             (0.02, self._health),
         ]
-        self._weights = [weight for weight, _ in kinds]
-        self._kinds = [kind for _, kind in kinds]
 
     def __iter__(self) -> Iterator[Errand]:
-        while True:
-            (kind,) = self._chance.choices(self._kinds, self._weights)
-            yield kind()
+        return mixed(self._chance, self._kinds)
 
     def deployment(self) -> list[Errand]:
         """Return every drill once, for one process: on a type that is new to it, so that budgets and breakers are cold.

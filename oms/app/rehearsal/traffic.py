@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from oms.app.ontology import Ontology
 from oms.app.rehearsal.instances import DOCUMENTS, Instances, as_body, document_id
+from oms.app.rehearsal.mix import mixed
 from oms.app.rehearsal.request import Errand, Request, request
 from oms.app.rehearsal.zipf import Zipf
 
@@ -58,7 +59,7 @@ class Traffic:
         self._tenants = Zipf([f"tenant-{n:03}" for n in range(_TENANTS)], exponent=0.7, chance=chance)
         bodies = [as_body(self._make.instance(self._types.choose(), flawed=n % 5 == 4)) for n in range(_INSTANCES)]
         self._bodies = Zipf(bodies, exponent=0.8, chance=chance)
-        kinds: list[tuple[float, Callable[[], Errand]]] = [
+        self._kinds: list[tuple[float, Callable[[], Errand]]] = [
             (0.30, self._object_type),
             (0.10, self._ancestors),
             (0.08, self._descendants),
@@ -74,13 +75,9 @@ class Traffic:
             (0.005, self._configuration),
             (0.0005, self._clear),
         ]
-        self._weights = [weight for weight, _ in kinds]
-        self._kinds = [kind for _, kind in kinds]
 
     def __iter__(self) -> Iterator[Errand]:
-        while True:
-            (kind,) = self._chance.choices(self._kinds, self._weights)
-            yield kind()
+        return mixed(self._chance, self._kinds)
 
     def deployment(self) -> list[Errand]:
         """Return what a deployment sends to one process: read your configuration anew, then the import of all documents."""

@@ -37,4 +37,4 @@ class EndingProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
-        self.scope["extensions"] = {CONNECTION: Connection(self.transport)}  # type: ignore[dict-item]
+        self.scope["extensions"] = {CONNECTION: Connection(self.transport)}  # type: ignore[dict-item]  # ASGI lets an extension be anything, its types a dict

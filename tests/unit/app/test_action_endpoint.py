@@ -147,7 +147,7 @@ def test_one_key_for_all_attempts(ontology: Ontology) -> None:
             return await sent(method, path, headers=headers, content=content)
 
         # The neighbour's own method, listened to: the upstream tells nobody what it was sent.
-        place.neighbour.send = spy  # type: ignore[method-assign]
+        place.neighbour.send = spy
         await place.submit("archive", "Person", note="a")
         await place.client.post("/actions/publish", json={"type": "Place"}, headers={"Idempotency-Key": "mine"})
 

@@ -98,7 +98,7 @@ def test_headers(ontology: Ontology) -> None:
             seen.update({name.lower(): value for name, value in headers.items()})
             return await sent(method, path, headers=headers, content=content)
 
-        place.neighbour.send = spy  # type: ignore[method-assign]
+        place.neighbour.send = spy
         await place.client.get(
             "/gateway/prices/Person", headers={"X-User-ID": "root", "X-Trace": "1", "Connection": "keep-alive"}
         )

@@ -52,7 +52,7 @@ def batch(place: Place, units: dict[int, int] | None = None, **counts: int) -> B
 def slices(path: Path, *args: object, **more: object) -> list[Slice]:
     """Read slices."""
     with JournalReader(path) as reader:
-        return reader.slices(*args, **more)  # type: ignore[arg-type]  # each test gives what the method takes
+        return reader.slices(*args, **more)
 
 
 def test_by_minute(write: Callable[..., None], path: Path) -> None:

@@ -203,7 +203,7 @@ class Key:
 @contextlib.contextmanager
 def scope_of(key: str) -> Any:
     """Call as a scope of *key* does."""
-    token = CURRENT.set(Key(key))  # type: ignore[arg-type]  # all that a book asks of a scope
+    token = CURRENT.set(Key(key))
     try:
         yield
     finally:

@@ -27,13 +27,13 @@ def failing(
     """Return a function that fails *times* times and then says well; its attribute ``ran`` tells how often it ran."""
 
     async def function() -> str:
-        function.ran += 1  # type: ignore[attr-defined]
+        function.ran += 1
         await TIME.get().asleep(took)
-        if function.ran <= times:  # type: ignore[attr-defined]
+        if function.ran <= times:
             raise error("why")
         return "well"
 
-    function.ran = 0  # type: ignore[attr-defined]
+    function.ran = 0
     return function
 
 
@@ -55,7 +55,7 @@ def test_the_function_runs_for_the_control_alone(time: VirtualTime) -> None:
 
     assert "well" == call(hall, function)
     assert {"calls": 1, "shadowed": 1, "matched": 1} == hall.counts()
-    assert 3 == function.ran  # type: ignore[attr-defined]
+    assert 3 == function.ran
 
 
 @pytest.mark.parametrize("stage", [Stage.SHADOW, Stage.LIVE])
@@ -130,7 +130,7 @@ def test_follow_on(time: VirtualTime) -> None:
     class Deaf(Tries):
         """Has no breaker that it could be told of."""
 
-        adopt_open = None  # type: ignore[assignment]
+        adopt_open = None
 
     hall = Hall(Tries(opens_after=1), Deaf())
     for _ in range(6):
