@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 
-OF_LAST = 20
-BAD = 15
-"""Trips when 15 of the last 20 live calls failed in unified alone. Source: reference policy, guard ``hard_fail``."""
+from oms.domain.guardrails import HardFail as Rule
+from oms.domain.guardrails.hard_fail import NO_CALLS
 
-_MASK = (1 << OF_LAST) - 1
+RULE = Rule()
+"""Of the last 20 live calls 15 failed in unified alone. Source: reference policy, guard ``hard_fail``."""
 
 
 class HardFail:
@@ -20,19 +20,19 @@ class HardFail:
     def reset(self) -> None:
         """Forget all calls."""
         self._lock = threading.Lock()
-        self._bits = 0
+        self._window = NO_CALLS
 
     def good(self) -> None:
         """A call that unified answered, or in which both sides failed alike."""
         # Without a failure among the last calls there is nothing to push out: the usual case costs one comparison.
-        if self._bits:
-            self._push(0)
+        if self._window:
+            self._push(failed=False)
 
     def bad(self) -> bool:
         """A call in which unified alone failed. Return whether that trips the guard."""
-        return self._push(1) >= BAD
+        return RULE.is_tripped(self._push(failed=True))
 
-    def _push(self, bit: int) -> int:
+    def _push(self, *, failed: bool) -> int:
         with self._lock:
-            self._bits = (self._bits << 1 | bit) & _MASK
-            return self._bits.bit_count()
+            self._window = RULE.after(self._window, failed=failed)
+            return self._window
