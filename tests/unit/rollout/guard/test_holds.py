@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
 
+from oms.domain.errors import CouldNot
+from oms.domain.split import Split
+from oms.domain.stage import Stage
 from oms.rollout.guard import verdicts
+from oms.rollout.guard.controller import Controller
 from oms.rollout.guard.counts import Loss
 from oms.rollout.guard.orders import pause, resume
 from oms.rollout.guard.policy_file import Policy
@@ -162,11 +167,53 @@ def test_a_trip_by_a_clock_that_ran_ahead(live: World) -> None:
 
     live.now_s += 120
     live.clean("shadow", 2_000)
-    assert "shadow -> live=5, 2 of 2 processes in 0.00 s" == live.look().done
+    live.look()
+    assert "live=5" == live.stands
     live.now_s += 60
     live.clean("live", 300)
-    assert "live=5 -> live=50, 2 of 2 processes in 0.00 s" == live.look().done
-    assert "" == live.look().done
+    live.look()
+    live.look()
+    assert "live=50" == live.stands
+
+
+def test_what_nobody_has_accepted(world: World) -> None:
+    """A flip that would be refused for its divergences is not asked for at each look: that is one line of the audit a second."""
+    config = PHASES["config"]
+    world.flags.write("config", Split.whole(Stage.SHADOW), based_on=None)
+    board = replace(world.board, unaccepted=lambda phase: [f"3 kinds of divergence in {phase}"])
+    controller = Controller(replace(world.sources, board=board), wait_s=0.0, steady=lambda: world.now_s)
+
+    (found,) = controller.look([config]).phases
+
+    assert "3 kinds of divergence in config" in found.assessment.next.holds
+    assert () == controller.look([CACHE]).phases[0].assessment.facts.unaccepted
+
+
+def test_what_nobody_can_say_is_accepted(world: World) -> None:
+    """Where that cannot be read the phase holds."""
+    config = PHASES["config"]
+    world.flags.write("config", Split.whole(Stage.SHADOW), based_on=None)
+
+    def broken(phase: str) -> Sequence[str]:
+        raise CouldNot("journal.db: damaged")
+
+    controller = Controller(
+        replace(world.sources, board=replace(world.board, unaccepted=broken)), wait_s=0.0, steady=lambda: world.now_s
+    )
+    assert "journal.db: damaged" in controller.look([config]).phases[0].assessment.next.holds
+
+
+def test_targeting_by_hand(world: World) -> None:
+    """Targeting that somebody wrote stays as it is, even where everybody stands in shadow by it."""
+    world.clean("shadow", 2_000)
+    path = world.flags.path("cache")
+    flag = json.loads(path.read_bytes())
+    flag["flags"]["phase.cache"]["targeting"] = {"if": [{"==": [{"var": "tier"}, "beta"]}, "shadow", "shadow"]}
+    path.write_text(json.dumps(flag))
+
+    found = world.look()
+
+    assert (Action.BY_HAND, "") == (found.assessment.next.action, found.done)
 
 
 def test_losses_are_over_some_time(live: World) -> None:

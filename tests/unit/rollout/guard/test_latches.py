@@ -72,7 +72,8 @@ def test_written_by_another_version(latches: Latches) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", "[" * 100_000, "{}", '{"phases": {"cache": {}}, "frozen": null}', '{"phases": 3, "frozen": null}']
+    "content",
+    ["", "{", "[]", "[" * 100_000, "{}", '{"phases": {"cache": {}}, "frozen": null}', '{"phases": 3, "frozen": null}'],
 )
 def test_a_broken_file(latches: Latches, content: str) -> None:
     """A file that cannot be read is told as such, never taken for nothing, and not written over but for somebody who asks for it."""
