@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from oms.rollout.guard.leader import Candidate
 
 _AGAIN_S = 60.0
+_SELDOM_S = 5.0
+"""A leader that looks less often than every ten seconds counts as stopped, and others take its place."""
 _FIGURES = re.compile(r"[\d.,%]+( (s|min|h|d)\b)?")
 _EXAMPLES = """\
 examples:
@@ -61,8 +63,8 @@ def _every(text: str) -> float:
     from oms.rollout.guard.duration import WANTED, parse_duration
 
     found = parse_duration(text)
-    if not found:
-        raise BadInput("--every", found=repr(text), wanted=f"{WANTED}, above 0")
+    if not found or found > _SELDOM_S:
+        raise BadInput("--every", found=repr(text), wanted=f"{WANTED}, above 0 and at most {_SELDOM_S:g}s")
     return found
 
 
@@ -115,13 +117,15 @@ class Run:
             self._warn(name, f"could not be looked at: {why}")
 
     def until_ended(self, every_s: float) -> None:
-        """Look every *every_s* seconds until somebody ends it. What the machine refuses is told, and tried again."""
+        """Look every *every_s* seconds until somebody ends it. Whatever goes wrong is told, and tried again: nobody else takes phases back."""
         with _ended() as ended:
             while not ended.is_set():
                 try:
                     self.look()
                 except (CouldNot, OSError) as error:
                     self._warn("", str(error))
+                except Exception as error:  # a defect; the next look may not meet it
+                    self._warn("", f"could not look: {type(error).__name__}: {error}")
                 ended.wait(every_s)
 
     def end(self, *, once: bool) -> int:

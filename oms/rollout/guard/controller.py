@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from oms.domain.errors import BadInput, CouldNot, FlipRefused
 from oms.domain.phase import Phase
@@ -17,8 +18,9 @@ from oms.domain.stage import Stage
 from oms.rollout.audit import AuditOutcome
 from oms.rollout.flip import flip
 from oms.rollout.flip_report import FlipReport
+from oms.rollout.guard.clock import ClockWatch
 from oms.rollout.guard.facts import Facts, Sources, gather
-from oms.rollout.guard.latches import WHO, Order, PhaseLatch, StepMark, Tripped
+from oms.rollout.guard.latches import WHO, Latched, Order, PhaseLatch, StepMark, Tripped
 from oms.rollout.guard.leader import Alone, Leader
 from oms.rollout.guard.policy_file import Policy
 from oms.rollout.guard.ramp import Action, Assessment, assess
@@ -28,7 +30,7 @@ from oms.rollout.switchboard import Mandate
 FREEZE_S = 3_600.0
 """How long a freeze of the budget guard lasts; while the budget burns it is renewed."""
 
-_CLOCK_STEP_S = 2.0
+T = TypeVar("T", PhaseLatch, Latched)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,12 +88,13 @@ class Controller:
         self._sources, self._board, self._latches = sources, sources.board, sources.latches
         self._leader = leader or Alone()
         self._promote, self._wait_s, self._steady = promote, wait_s, steady
-        self._offset_s: float | None = None
+        self._watch = ClockWatch(self._board.clock, steady)
         self._unwritten: dict[str, Tripped] = {}
 
     def look(self, phases: Iterable[Phase]) -> Look:
         """Look at *phases* once and do what follows. Nothing that goes wrong with one of them keeps the others from being looked at."""
-        leads, stepped_s, policy = self._leader.lead(), self._clock_step(), self._sources.policy()
+        leads = self._leader.lead()
+        stepped_s, policy = self._clock_step(leads=leads), self._sources.policy()
         looks: list[PhaseLook] = []
         failed: list[tuple[str, str]] = []
         for phase in phases:
@@ -109,7 +112,7 @@ class Controller:
             return PhaseLook(assessment=assessment)
         try:
             self._leader.fence()
-            warnings = self._mark(facts, stepped_s)
+            warnings = self._mark(facts)
             found = self._act(assessment)
         except (FlipRefused, CouldNot, BadInput, OSError) as error:
             return PhaseLook(assessment=assessment, warnings=(str(error),))
@@ -222,27 +225,24 @@ class Controller:
     def _freeze(self, found: Assessment) -> PhaseLook:
         now_s = found.facts.now_s
         order = Order(who=WHO, why=_guard_says(found), at_s=now_s, until_s=now_s + FREEZE_S)
-        self._change(found.facts.phase, lambda latch: replace(latch, frozen=order))
+
+        def frozen(latch: PhaseLatch) -> PhaseLatch:
+            stands = latch.frozen is not None and latch.frozen.holds_at(now_s)
+            return latch if stands else replace(latch, frozen=order)
+
+        self._change(found.facts.phase, frozen)
         return PhaseLook(
             assessment=found, done=f"frozen: {order.why}", warnings=self._note(found.facts, f"frozen: {order.why}")
         )
 
     # -- what it remembers
 
-    def _mark(self, facts: Facts, stepped_s: float) -> tuple[str, ...]:
-        """Remember the policy that a step begins with; a clock that was set begins the step's time anew.
-
-        What cannot be remembered is told, for a phase may have to go back in the same look.
-        """
-        mark, digest = facts.latch.step, facts.standing.policy.digest
-        if facts.now.problem or facts.standing.problem:
+    def _mark(self, facts: Facts) -> tuple[str, ...]:
+        """Remember the policy that a step begins with. What cannot be remembered is told, for a phase may have to go back in the same look."""
+        mark = facts.latch.step
+        if facts.now.problem or facts.standing.problem or (mark is not None and mark.plan == facts.now.digest):
             return ()
-        if mark is None or mark.plan != facts.now.digest:
-            mark = StepMark(plan=facts.now.digest, policy=digest, at_s=facts.step.began_s)
-        if stepped_s:
-            mark = replace(mark, at_s=facts.now_s)
-        if mark == facts.latch.step:
-            return ()
+        mark = StepMark(plan=facts.now.digest, policy=facts.standing.policy.digest)
         try:
             self._change(facts.phase, lambda latch: replace(latch, step=mark))
         except (CouldNot, OSError) as error:
@@ -250,11 +250,12 @@ class Controller:
         return ()
 
     def _change(self, phase: Phase, change: Callable[[PhaseLatch], PhaseLatch]) -> PhaseLatch:
-        def fenced(latch: PhaseLatch) -> PhaseLatch:
-            self._leader.fence()
-            return change(latch)
+        return self._latches.change(phase.name, lambda latch: change(self._fenced(latch)))
 
-        return self._latches.change(phase.name, fenced)
+    def _fenced(self, latch: T) -> T:
+        """Return *latch* if this one still leads. Asked under the lock of the latches."""
+        self._leader.fence()
+        return latch
 
     def _with_unwritten(self, facts: Facts) -> Facts:
         tripped = self._unwritten.get(facts.phase.name)
@@ -274,12 +275,21 @@ class Controller:
     def _mandate(self, why: str) -> Mandate:
         return Mandate(who=WHO, why=why, fence=self._leader.fence)
 
-    def _clock_step(self) -> float:
-        """Return by how many seconds the clock was set since the last look, 0 if it runs as it should."""
-        offset_s = self._board.clock() - self._steady()
-        stepped_s = 0.0 if self._offset_s is None else offset_s - self._offset_s
-        self._offset_s = offset_s
-        return stepped_s if abs(stepped_s) > _CLOCK_STEP_S else 0.0
+    def _clock_step(self, *, leads: bool) -> float:
+        """Return by how many seconds the clock was set since a leader last looked, 0 if it runs as it should.
+
+        The leader remembers it for all controllers to come. Where that fails it is found again at the next look, and where the latches
+        cannot be read nothing is moved on anyway.
+        """
+        stepped_s = 0.0
+        try:
+            known = self._latches.read().clock
+            stepped_s, seen = self._watch.look(known)
+            if leads and seen != known:
+                self._latches.change_all(lambda latched: self._fenced(replace(latched, clock=seen)))
+        except (CouldNot, FlipRefused, OSError):
+            return stepped_s
+        return stepped_s
 
 
 def _because(latch: Tripped) -> str:

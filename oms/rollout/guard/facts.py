@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from oms.domain.errors import CouldNot
+from oms.domain.errors import CouldNot, OmsError
 from oms.domain.phase import Phase
 from oms.domain.record import Trip
 from oms.domain.stage import Stage
@@ -17,7 +17,7 @@ from oms.rollout.audit import AuditTrail
 from oms.rollout.guard.counts import Counts, Loss, OpenCounts
 from oms.rollout.guard.latches import Latched, Latches, PhaseLatch
 from oms.rollout.guard.policy_file import Policy, Standing
-from oms.rollout.guard.steps import MINUTE_S, Step, steps_of
+from oms.rollout.guard.steps import MINUTE_S, Step, put_in_order, steps_of
 from oms.rollout.guard.tracks import Tracks, tracks_of
 from oms.rollout.present import Present, present
 from oms.rollout.switchboard import Switchboard
@@ -57,6 +57,7 @@ class Facts:
         heard: When each process wrote to the journal last, by pid.
         live: The live processes that follow the phase.
         operations: Those it declares.
+        unaccepted: What speaks against live in a phase that legacy cannot rescue, one sentence each; asked for in shadow only.
         problems: What could not be read.
     """
 
@@ -73,6 +74,7 @@ class Facts:
     heard: Mapping[int, float] = field(default_factory=dict)
     live: tuple[ProcessStanding, ...] = ()
     operations: tuple[str, ...] = ()
+    unaccepted: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
     @property
@@ -85,6 +87,11 @@ class Facts:
         """What is latched for the phase."""
         return self.latched.of(self.phase.name)
 
+    @property
+    def newest_s(self) -> float:
+        """When the newest of the counts was made, Unix time in seconds; 0 without any."""
+        return max((part.slice.at_s for track in self.tracks.tracks for part in track.parts), default=0.0)
+
 
 def gather(sources: Sources, phase: Phase, policy: Policy) -> Facts:
     """Look at everything once. What cannot be read is a problem that holds the phase, never an error."""
@@ -93,7 +100,8 @@ def gather(sources: Sources, phase: Phase, policy: Policy) -> Facts:
     now_s, now = board.clock(), present(board, phase)
     latched = _latched(sources, problems)
     live = _live(board, phase, problems)
-    steps = steps_of(_trail(board, problems), phase, present=_present_step(board, phase, now, now_s))
+    known = steps_of(_trail(board, problems), phase, present=_present_step(board, phase, now, now_s))
+    steps = put_in_order(known, no_later_than_s=_latest(latched.even_since_s, now_s))
     since_s = _since(latched.of(phase.name), steps)
     facts = Facts(
         phase=phase,
@@ -105,6 +113,7 @@ def gather(sources: Sources, phase: Phase, policy: Policy) -> Facts:
         since_s=since_s,
         live=live,
         operations=tuple(sources.operations(phase.name)),
+        unaccepted=_unaccepted(board, phase, now, problems),
     )
     return _counted(sources, facts, problems)
 
@@ -137,6 +146,11 @@ def _tracks(counts: Counts, facts: Facts) -> Tracks:
     earlier = counts.slices(name, since_s=since_s, by_minute=False, slow=slow) if since_s else sums
     minutes = counts.slices(name, since_s=since_s, plan=plan, slow=slow)
     parts = [*(one for one in earlier if one.place.plan != plan), *minutes]
+    ahead_s = facts.latch.ahead_s
+    if ahead_s > facts.now_s:
+        # In a sum nobody could tell them from the others.
+        every = counts.slices(name, since_s=since_s, slow=slow)
+        parts = [one for one in every if not facts.now_s + MINUTE_S < one.at_s <= ahead_s]
     # Legacy's own durations before a resume still tell what slow is.
     return tracks_of(parts, sums, facts.steps, since_s=since_s)
 
@@ -161,7 +175,13 @@ def _told(tripped_by: str | None) -> tuple[str, str, str]:
 
 
 def _is_above(now: Present, stage: str) -> bool:
-    return now.most_advanced.rank > Stage(stage).rank
+    """Tell whether the phase stands above *stage*; a word of another version is no stage to go to, and its process holds the phase anyway."""
+    return stage in list(Stage) and now.most_advanced.rank > Stage(stage).rank
+
+
+def _latest(even_since_s: float, now_s: float) -> float:
+    """Return when the present step began at the latest: when the clock was set back it began before that."""
+    return even_since_s if 0.0 < even_since_s <= now_s else now_s
 
 
 def _since(latch: PhaseLatch, steps: Sequence[Step]) -> float:
@@ -178,6 +198,17 @@ def _since(latch: PhaseLatch, steps: Sequence[Step]) -> float:
 def _present_step(board: Switchboard, phase: Phase, now: Present, now_s: float) -> Step:
     changed_at = board.changed_at(phase.name) if now.origin == "file" else None
     return Step(now.digest, now.state.split if now.state else None, now_s if changed_at is None else changed_at)
+
+
+def _unaccepted(board: Switchboard, phase: Phase, now: Present, problems: list[str]) -> tuple[str, ...]:
+    """Ask what a flip to live would be refused for, so that nobody asks for one again and again."""
+    if phase.rescuable or not now.stands_at(Stage.SHADOW):
+        return ()
+    try:
+        return tuple(board.unaccepted(phase.name))
+    except (OmsError, OSError) as error:
+        problems.append(str(error))
+        return ()
 
 
 def _latched(sources: Sources, problems: list[str]) -> Latched:

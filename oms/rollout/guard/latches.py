@@ -1,4 +1,7 @@
-"""What must outlive the controller: trips, pauses, freezes, and the policy that a step began with. One small file, replaced in one step."""
+"""What must outlive the controller: trips, pauses, freezes, the policy that a step began with, how the clock ran.
+
+One small file, replaced in one step.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,9 @@ import json
 import os
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from oms.domain.errors import CouldNot
 from oms.rollout.lock import exclusive
@@ -68,22 +71,42 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepMark:
-    """A step as a controller first saw it: the flag's digest, the policy's, and since when the clock has run evenly."""
+    """A step as a controller first saw it: the flag's digest and the policy's."""
 
     plan: str
     policy: str
-    at_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvenClock:
+    """How the clock ran when a leader last saw that it had been set.
+
+    Attributes:
+        boot: Names the run of the machine, in which a steady clock only grows.
+        offset_s: Unix time less the steady clock, in seconds: it changes when somebody sets the clock, or the machine sleeps.
+        since_s: When that was seen, Unix time in seconds; 0 if it never was. No age is older than this.
+    """
+
+    boot: str
+    offset_s: float
+    since_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseLatch:
-    """What is latched for one phase. Counts before *since_s* are no longer looked at."""
+    """What is latched for one phase.
+
+    Attributes:
+        since_s: Counts before it are no longer looked at, Unix time in seconds.
+        ahead_s: Counts up to it that are still to come were made by a clock that ran ahead, and are not looked at either.
+    """
 
     tripped: Tripped | None = None
     paused: Order | None = None
     frozen: Order | None = None
     step: StepMark | None = None
     since_s: float = 0.0
+    ahead_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +115,16 @@ class Latched:
 
     phases: Mapping[str, PhaseLatch] = field(default_factory=dict)
     frozen: Order | None = None
+    clock: EvenClock | None = None
 
     def of(self, phase: str) -> PhaseLatch:
         """Return what is latched for *phase*."""
         return self.phases.get(phase, PhaseLatch())
+
+    @property
+    def even_since_s(self) -> float:
+        """Since when nobody has set the clock, as far as that is known: Unix time in seconds, 0 for ever."""
+        return 0.0 if self.clock is None else self.clock.since_s
 
     def standstill(self, phase: str, *, now_s: float) -> list[str]:
         """Return why *phase* must not move towards unified, one sentence each."""
@@ -111,6 +140,9 @@ class Latched:
             if frozen is not None and frozen.holds_at(now_s):
                 found.append(f"{what} frozen {frozen.text}")
         return found
+
+
+T = TypeVar("T", Tripped, Order, StepMark, EvenClock)
 
 
 class Latches:
@@ -129,7 +161,7 @@ class Latches:
             return _latched(json.loads(self.path.read_bytes()))
         except FileNotFoundError:
             return Latched()
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             found = error.strerror if isinstance(error, OSError) else "something else"
             raise CouldNot(
                 f"{self.path}: found {found}, wanted the latches of oms guard; oms resume writes a new one"
@@ -177,15 +209,25 @@ class Latches:
 def _latched(raw: dict[str, Any]) -> Latched:
     return Latched(
         phases={name: _phase(found) for name, found in raw["phases"].items()},
-        frozen=Order(**raw["frozen"]) if raw["frozen"] else None,
+        frozen=_read(Order, raw["frozen"]),
+        clock=_read(EvenClock, raw.get("clock")),
     )
 
 
 def _phase(raw: dict[str, Any]) -> PhaseLatch:
     return PhaseLatch(
-        tripped=Tripped(**raw["tripped"]) if raw["tripped"] else None,
-        paused=Order(**raw["paused"]) if raw["paused"] else None,
-        frozen=Order(**raw["frozen"]) if raw["frozen"] else None,
-        step=StepMark(**raw["step"]) if raw["step"] else None,
+        tripped=_read(Tripped, raw["tripped"]),
+        paused=_read(Order, raw["paused"]),
+        frozen=_read(Order, raw["frozen"]),
+        step=_read(StepMark, raw["step"]),
         since_s=float(raw["since_s"]),
+        ahead_s=float(raw.get("ahead_s", 0.0)),
     )
+
+
+def _read(kind: type[T], raw: dict[str, Any] | None) -> T | None:
+    """Return the value that stands as *raw*; what another version wrote besides is left out."""
+    if not raw:
+        return None
+    known = {each.name for each in fields(kind)}
+    return kind(**{name: value for name, value in raw.items() if name in known})

@@ -11,8 +11,10 @@ from oms.domain.record import Flip
 from oms.rollout.audit import AuditOutcome
 from oms.rollout.guard.facts import Facts, Sources, gather
 from oms.rollout.guard.latches import WHO, Latched, Latches, Order, PhaseLatch
+from oms.rollout.guard.steps import MINUTE_S
 from oms.rollout.present import present
 from oms.rollout.switchboard import Mandate, Switchboard
+from oms.rollout.wording import clock_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ def resume(sources: Sources, phase: Phase, mandate: Mandate, *, same_version: bo
     """Let a tripped or paused *phase* be moved on again, and accept the policy as it stands. What a guard stopped begins anew.
 
     Raises:
-        FlipRefused: if what tripped is still served and nobody says that it may be.
+        FlipRefused: if what tripped is still served and nobody says that it may be, or it has tripped since somebody looked.
         CouldNot: if it cannot be written down.
     """
     facts = gather(sources, phase, sources.policy())
@@ -75,19 +77,23 @@ def resume(sources: Sources, phase: Phase, mandate: Mandate, *, same_version: bo
         return _audited(sources.board, phase, mandate, "latches written anew: nothing is tripped, paused or frozen")
     if latch.tripped is not None and not same_version:
         _must_be_another(facts, latch)
-    changed = sources.latches.change(phase.name, lambda current: _resumed(current, facts))
+    changed = sources.latches.change(phase.name, lambda current: _resumed(current, facts, seen=latch))
     if changed == latch:
         return Ordered("neither tripped nor paused, nothing changed")
-    what = ", ".join(_what_was(latch)) or "the policy was changed"
+    what = ", ".join(_what_was(latch, changed)) or "the policy was changed"
     return _audited(sources.board, phase, mandate, f"resumed ({what})")
 
 
-def _what_was(latch: PhaseLatch) -> Collection[str]:
+def _what_was(latch: PhaseLatch, changed: PhaseLatch) -> Collection[str]:
     tripped = [f"tripped by {latch.tripped.guard} {latch.tripped.operation}".rstrip()] if latch.tripped else []
-    return [*tripped, *([f"paused {latch.paused.text}"] if latch.paused else [])]
+    ahead = [f"counts until {clock_text(changed.ahead_s)} left out"] if changed.ahead_s != latch.ahead_s else []
+    return [*tripped, *([f"paused {latch.paused.text}"] if latch.paused else []), *ahead]
 
 
-def _resumed(latch: PhaseLatch, facts: Facts) -> PhaseLatch:
+def _resumed(latch: PhaseLatch, facts: Facts, *, seen: PhaseLatch) -> PhaseLatch:
+    if latch.tripped is not None and latch.tripped != seen.tripped:
+        tripped = f"{latch.tripped.guard} {latch.tripped.operation}".rstrip()
+        raise FlipRefused(f"phase {facts.phase.name!r} has tripped meanwhile by {tripped}; look again")
     mark = latch.step
     if mark is not None and mark.policy != facts.standing.policy.digest:
         # The controller marks the step anew with the policy that it goes by, of whatever profile.
@@ -95,7 +101,9 @@ def _resumed(latch: PhaseLatch, facts: Facts) -> PhaseLatch:
     # What a guard has seen so far would only have it stop the phase again.
     by_guard = latch.tripped is not None or (latch.paused is not None and latch.paused.who == WHO)
     since_s = facts.now_s if by_guard else latch.since_s
-    return replace(latch, tripped=None, paused=None, step=mark, since_s=since_s)
+    # So would what a clock that ran ahead has put where nobody comes for long.
+    ahead_s = facts.newest_s if facts.newest_s > facts.now_s + MINUTE_S else latch.ahead_s
+    return replace(latch, tripped=None, paused=None, step=mark, since_s=since_s, ahead_s=ahead_s)
 
 
 def _must_be_another(facts: Facts, latch: PhaseLatch) -> None:

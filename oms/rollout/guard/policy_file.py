@@ -72,7 +72,8 @@ def read_policy(path: Path, phases: Iterable[str], *, profile: str | None = None
             path, "(file)", found=error.strerror or "an error", wanted="a readable policy", mend="see to it"
         )
         return _nothing(problem, names, profile)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:
+        # Not TOML, not UTF-8, or nested deeper than anybody reads.
         found = f"no TOML ({error})"
         return _nothing(
             PolicyInvalid(path, "(file)", found=found, wanted="a policy in TOML", mend="mend it"), names, profile
@@ -96,7 +97,7 @@ def check_policy(path: Path, phases: Iterable[str], *, today: dt.date) -> list[s
 def _profiles_of(path: Path) -> list[str]:
     try:
         raw = tomllib.loads(path.read_bytes().decode())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+    except (OSError, ValueError, RecursionError):
         return []
     profiles = raw.get("profile")
     return list(profiles) if isinstance(profiles, dict) else []

@@ -16,6 +16,7 @@ from oms.rollout.guard.policy import OnTrip, StepRule
 from oms.rollout.guard.steps import MINUTE_S
 from oms.rollout.guard.verdicts import Ground, GuardVerdict, verdicts
 from oms.rollout.rules import objections
+from oms.rollout.wording import clock_text
 
 FRESH_S = 15.0
 """A process that has written nothing to the journal for this long sends no counts; an idle one writes every five seconds."""
@@ -77,12 +78,17 @@ def assess(facts: Facts, *, more_holds: Sequence[str] = ()) -> Assessment:
         tracks=facts.tracks,
         steps=facts.steps,
         trips=facts.trips,
-        processes=len(facts.live),
+        processes=_have_counted(facts),
         now_s=facts.now_s,
     )
     guards = verdicts(ground)
     readiness = ready(facts) if facts.now.stands_at(Stage.SHADOW) else None
     return Assessment(facts=facts, guards=guards, readiness=readiness, next=_next(facts, guards, readiness, more_holds))
+
+
+def _have_counted(facts: Facts) -> int:
+    """Return how many processes may have counted a key in the present step: one that was started anew counts it once more."""
+    return max(len(facts.live), sum(at_s >= facts.step.began_s for at_s in facts.heard.values()))
 
 
 def ready(facts: Facts) -> PhaseVerdict:
@@ -97,7 +103,8 @@ def ready(facts: Facts) -> PhaseVerdict:
 def _operation(facts: Facts, name: str) -> OperationVerdict:
     policy = facts.standing.policy
     tracks = [track for track in facts.tracks.tracks if track.operation == name]
-    evidence = total(Evidence.of(track.counts, first_at_s=track.first_at_s) for track in tracks)
+    even_since_s = facts.latched.even_since_s
+    evidence = total(Evidence.of(track.counts, first_at_s=_later(track.first_at_s, even_since_s)) for track in tracks)
     if not policy.cap_per_request:
         evidence = replace(evidence, repeated=0)
     lately = [part for track in tracks for part in track.parts if part.slice.at_s >= facts.now_s - _RATE_WINDOW_S]
@@ -105,6 +112,11 @@ def _operation(facts: Facts, name: str) -> OperationVerdict:
     seconds = facts.now_s - min((part.slice.at_s for part in lately), default=facts.now_s)
     per_s = trials / max(seconds, 1.0)
     return judge(f"{facts.phase.name}.{name}", evidence, policy.ready, now_s=facts.now_s, per_s=per_s)
+
+
+def _later(at_s: float | None, even_since_s: float) -> float | None:
+    """Return when evidence began; before the clock was set nobody knows how long ago that is."""
+    return None if at_s is None else max(at_s, even_since_s)
 
 
 def _next(
@@ -163,7 +175,7 @@ def _forward(
     if rule is None:
         return None
     wish = Wish(Stage.LIVE, rule.weight)
-    still = [*_standing_still(facts), *more_holds, *_data(facts), *_guards(guards)]
+    still = [*_standing_still(facts), *more_holds, *_data(facts), *_guards(guards), *facts.unaccepted]
     if readiness is not None:
         missing, wait_s = tuple(_not_ready(readiness)), readiness.wait_s
     else:
@@ -176,10 +188,13 @@ def _forward(
 
 def _next_step(facts: Facts) -> StepRule | None:
     """Return the step that the policy has after where the phase stands; only from shadow, and within live."""
+    if facts.step.split is None:
+        # A share cannot be added to targeting that somebody wrote by hand.
+        return None
     if facts.now.stands_at(Stage.SHADOW):
         return facts.standing.policy.steps[0]
     canary = facts.step.canary
-    if canary is None or canary.advanced is not Stage.LIVE or facts.now.problem or facts.step.split is None:
+    if canary is None or canary.advanced is not Stage.LIVE or facts.now.problem:
         return None
     return facts.standing.policy.step_after(facts.step.split.share(Stage.LIVE))
 
@@ -205,9 +220,9 @@ def _data(facts: Facts) -> Iterator[str]:
             age = "never" if heard_at is None else f"{facts.now_s - heard_at:.0f} s ago"
             yield f"pid {process.pid} wrote to the journal {age}"
     yield from (f"{seam} is served in more than one version" for seam in facts.tracks.mixed)
-    newest = max((part.slice.at_s for track in facts.tracks.tracks for part in track.parts), default=0.0)
-    if max(newest, facts.step.began_s) > facts.now_s + MINUTE_S:
-        yield "the clock is behind what was counted"
+    if facts.newest_s > facts.now_s + MINUTE_S:
+        until = clock_text(facts.newest_s)
+        yield f"the clock is behind what was counted (until {until}); oms resume {facts.phase.name} leaves that out"
     if facts.losses:
         lost, last = sum(loss.lost for loss in facts.losses), max(loss.until for loss in facts.losses)
         left_s = last + max(_rule(facts).min_time_s, MINUTE_S) - facts.now_s
@@ -241,9 +256,7 @@ def _rule(facts: Facts) -> StepRule:
 def _step_left(facts: Facts) -> tuple[tuple[str, ...], float | None]:
     """Return what the present step still lacks, and in how many seconds it has it."""
     rule, canary = _rule(facts), facts.step.canary
-    mark = facts.latch.step
-    began_s = max(facts.step.began_s, mark.at_s if mark and mark.plan == facts.step.plan else 0.0)
-    age_s = max(0.0, facts.now_s - began_s)
+    age_s = max(0.0, facts.now_s - max(facts.step.began_s, facts.latched.even_since_s))
     calls = _canary_calls(facts, canary.advanced if canary else Stage.LIVE)
     time_left_s, calls_left = max(0.0, rule.min_time_s - age_s), max(0, rule.min_calls - calls)
     clauses = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from oms.domain.errors import BadInput
 from oms.domain.phase import Phase
@@ -59,6 +59,15 @@ def steps_of(trail: AuditTrail, phase: Phase, *, present: Step) -> tuple[Step, .
     if steps[-1].plan != present.plan:
         steps.append(present)
     return tuple(steps)
+
+
+def put_in_order(steps: Sequence[Step], *, no_later_than_s: float) -> tuple[Step, ...]:
+    """Return *steps* with none that begins after the one behind it, and the last no later than that: a clock that was set back leaves such."""
+    found = []
+    for step in reversed(steps):
+        no_later_than_s = min(no_later_than_s, step.began_s)
+        found.append(step if step.began_s == no_later_than_s else replace(step, began_s=no_later_than_s))
+    return tuple(reversed(found))
 
 
 def parse_split(text: str, phase: Phase) -> Split | None:

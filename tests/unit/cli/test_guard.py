@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+import signal
+from collections.abc import Iterable
 
 import pytest
 
+from oms.cli.context import Folders, sources, switchboard
+from oms.cli.guard import Run
+from oms.cli.output import Output
+from oms.domain.phase import Phase
 from oms.domain.split import Split
 from oms.domain.stage import Stage
+from oms.rollout.guard.controller import Controller, Look
+from oms.rollout.guard.leader import Candidate
 from tests.architecture.sources import ROOT
 from tests.unit.cli.conftest import Oms
 from tests.unit.cli.place import Place
@@ -83,6 +92,7 @@ def test_orders(oms: Oms, place: Place) -> None:
     [
         (["guard", "cach"], "did you mean cache?"),
         (["guard", "--every", "0s"], "--every: found '0s', wanted a duration such as 90s, 5m, 24h or 3d, above 0"),
+        (["guard", "--every", "999999d"], "--every: found '999999d', wanted a duration such as 90s, 5m, 24h or 3d, above 0 and at most 5s"),
         (["guard", "--once", "--profile", "rehersal"], "profile.rehersal: found nothing, wanted one of rehearsal"),
         (["pause", "cache"], "--reason: found no reason"),
         (["freeze", "--reason", "x"], "oms freeze: found no PHASE"),
@@ -97,6 +107,28 @@ def test_mistakes(oms: Oms, words: list[str], says: str) -> None:
     done = oms(*words)
     assert (2, "", 1) == (done.code, done.out, len(done.err.splitlines()))
     assert says in done.err
+
+
+def test_a_defect_does_not_end_it(place: Place) -> None:
+    """A look that fails in whatever way is told, once, and the next one comes: nobody else takes phases back."""
+    looks = iter([RecursionError("deep"), RecursionError("deep"), OSError("disk")])
+
+    class Broken(Controller):
+        def look(self, phases: Iterable[Phase]) -> Look:
+            error = next(looks, None)
+            if error is None:
+                signal.raise_signal(signal.SIGTERM)
+                return Look(0.0, True, ())
+            raise error
+
+    err, folders = io.StringIO(), Folders(place.flags, place.var)
+    out = Output(as_json=False, stdout=io.StringIO(), stderr=err)
+    found = sources(folders, switchboard(folders, warn=out.warn))
+    with Candidate(place.var / "guard") as leader:
+        Run(Broken(found), leader, [], out).until_ended(0.01)
+
+    told = ["warning: oms guard: could not look: RecursionError: deep", "warning: oms guard: disk"]
+    assert told == err.getvalue().splitlines()
 
 
 @pytest.mark.usefixtures("policy")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -12,7 +12,8 @@ import pytest
 from oms.domain.errors import FlipRefused
 from oms.domain.record import Trip
 from oms.rollout.audit import AuditOutcome
-from oms.rollout.guard.orders import pause, resume
+from oms.rollout.guard.latches import PhaseLatch
+from oms.rollout.guard.orders import freeze, pause, resume
 from oms.rollout.guard.policy import OnTrip
 from oms.rollout.guard.ramp import Action
 from tests.unit.rollout.guard.world import CACHE, POLICY, FakeCounts, World, frozen
@@ -105,6 +106,16 @@ def test_a_process_that_tripped(live: World) -> None:
     assert ("watchdog", "types.set") == (tripped.guard, tripped.operation)
 
 
+def test_a_process_that_tripped_in_words_of_another_version(live: World) -> None:
+    """A stage that nobody here knows is nowhere to go to; the phase holds, and its guards still take it back."""
+    live.standing = {"tripped": "twilight", "tripped_by": "hard_fail at types.get: 15 of 20"}
+    assert "pid 11 has tripped to twilight" in live.look().assessment.next.holds
+
+    live.count("live", calls=300, errors_unified=30)
+    live.look()
+    assert "shadow" == live.stands
+
+
 def test_a_process_that_tripped_and_ended(live: World) -> None:
     """The journal remembers a trip of a process that is gone; one of an earlier step is over."""
     live.trips.append(Trip("cache", "types", "get", "hard_fail", "live", "shadow", "15 of 20", live.now_s - 60))
@@ -155,6 +166,39 @@ def test_budget_freezes(live: World) -> None:
     order = live.latches.read().of("cache").frozen
     assert order is not None
     assert (live.now_s + 3_600, "live=5") == (order.until_s, live.stands)
+
+
+def test_budget_leaves_a_freeze_alone(live: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody who freezes the phase for longer while the controller looks is not overruled."""
+    live.count("live", errors_both=600, errors_none=100)
+    change, until_s = live.latches.change, live.now_s + 7 * 86_400
+
+    def freezing(phase: str, by: Callable[[PhaseLatch], PhaseLatch]) -> PhaseLatch:
+        freeze(live.board, live.latches, CACHE, ANA, until_s=until_s)
+        return change(phase, by)
+
+    monkeypatch.setattr(live.latches, "change", freezing)
+    live.look()
+
+    frozen = live.latches.read().of("cache").frozen
+    assert frozen is not None
+    assert until_s == frozen.until_s
+
+
+def test_share_of_processes_that_come_and_go(live: World) -> None:
+    """A process that is started anew counts each key once more: what all of them say is divided by all that counted in the step."""
+    live.count("live", calls=100, units=700)
+    live.count("shadow", calls=100, units=9_300)
+    (share,) = [one for one in live.look().assessment.guards if one.guard == "share"]
+    assert "of 5,000 units" in share.why
+
+    live.gone = dict.fromkeys(range(20, 28), live.now_s)
+    (share,) = [one for one in live.look().assessment.guards if one.guard == "share"]
+    assert "of 1,000 units" in share.why
+
+    live.gone = dict.fromkeys(range(20, 28), live.now_s - 3_600)
+    (share,) = [one for one in live.look().assessment.guards if one.guard == "share"]
+    assert "of 5,000 units" in share.why
 
 
 def test_going_on_with_what_another_began(live: World) -> None:

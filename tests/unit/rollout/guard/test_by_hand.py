@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -9,12 +10,13 @@ import pytest
 from oms.domain.errors import FlipRefused
 from oms.domain.split import parse_wish
 from oms.rollout.flip import flip
-from oms.rollout.guard.latches import Order, StepMark
-from oms.rollout.guard.orders import resume
+from oms.rollout.guard.latches import Order, PhaseLatch, StepMark
+from oms.rollout.guard.orders import pause, resume
 from oms.rollout.guard.policy_file import Policy, Standing
 from oms.rollout.guard.ramp import Action
 from oms.rollout.rollback import rollback
 from oms.rollout.switchboard import Mandate
+from tests.unit.rollout.guard.test_latches import TRIPPED
 from tests.unit.rollout.guard.world import CACHE, POLICY, World, clean_step, edited, frozen
 from tests.unit.rollout.room import ANA
 
@@ -115,6 +117,25 @@ def test_resume_accepts_a_changed_policy(live: World) -> None:
     assert "live=50" == live.stands
 
 
+def test_resumed_while_it_trips(live: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trip that nobody had seen who resumed a pause stands: it is not swept away unread."""
+    pause(live.board, live.latches, CACHE, ANA)
+    change = live.latches.change
+
+    def tripping(phase: str, by: Callable[[PhaseLatch], PhaseLatch]) -> PhaseLatch:
+        change(phase, lambda latch: replace(latch, tripped=TRIPPED))
+        return change(phase, by)
+
+    monkeypatch.setattr(live.latches, "change", tripping)
+
+    with pytest.raises(FlipRefused, match="'cache' has tripped meanwhile by errors"):
+        resume(live.sources, CACHE, ANA)
+    assert (TRIPPED, True) == (
+        live.latches.read().of("cache").tripped,
+        live.latches.read().of("cache").paused is not None,
+    )
+
+
 def test_resume_over_broken_latches(live: World) -> None:
     """Somebody who resumes a phase has seen that the latches are broken: they are written anew."""
     live.latches.path.write_text("{")
@@ -127,10 +148,7 @@ def test_the_mark_outlives_the_controller(live: World) -> None:
     """The policy that a step began with is kept, so that another controller sees that it was changed meanwhile."""
     live.look()
 
-    assert (
-        StepMark(plan=live.flags.read("cache").digest, policy=POLICY.digest, at_s=live.now_s)
-        == live.latches.read().of("cache").step
-    )
+    assert StepMark(plan=live.flags.read("cache").digest, policy=POLICY.digest) == live.latches.read().of("cache").step
     edited(live)
     assert "the policy was changed" in " ".join(live.look(live.controller()).assessment.next.holds)
 

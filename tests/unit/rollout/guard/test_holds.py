@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
 
+from oms.domain.errors import CouldNot
+from oms.domain.split import Split
+from oms.domain.stage import Stage
 from oms.rollout.guard import verdicts
+from oms.rollout.guard.controller import Controller
 from oms.rollout.guard.counts import Loss
-from oms.rollout.guard.orders import pause
+from oms.rollout.guard.orders import pause, resume
 from oms.rollout.guard.policy_file import Policy
 from oms.rollout.guard.ramp import Action
 from oms.seams import PHASES
@@ -31,6 +36,9 @@ def stepping_back(world: World) -> None:
 def expired(world: World) -> None:
     """Let the policy expire."""
     world.policy = replace(POLICY, expires=dt.date(2000, 1, 1))
+
+
+YEAR_S = 365 * 86_400.0
 
 
 @pytest.mark.parametrize(
@@ -89,18 +97,123 @@ def test_a_guard_that_raises_holds(live: World, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_clock_that_was_set(live: World) -> None:
     """A clock that jumps holds, and begins the time of the step anew: nobody gains ten minutes by it."""
-    steady_s = 0.0
-    controller = live.controller(steady=lambda: steady_s)
-    live.look(controller)
+    live.look()
     clean_step(live)
-    live.now_s += 3_540
-
-    found = live.look(controller)
+    live.now_s += 3_600
+    found = live.look(live.controller(steady=lambda: live.now_s - 3_600))
 
     assert "the clock was set by +3600 s" in found.assessment.next.holds
-    steady_s += 10
     live.now_s += 10
-    assert ("50 s to go",) == live.look(controller).assessment.next.holds
+    assert ("50 s to go",) == live.look(live.controller(steady=lambda: live.now_s - 3_600)).assessment.next.holds
+
+
+def test_a_clock_that_was_set_ages_no_evidence(world: World) -> None:
+    """A clock that jumps four days ahead does not make a minute of evidence four days old, whichever controller looks then."""
+    world.policy = replace(POLICY, ready=replace(POLICY.ready, min_age_s=3 * 86_400.0))
+    world.clean("shadow", 2_000)
+    world.look()
+    world.now_s += 4 * 86_400
+
+    def look() -> Sequence[str]:
+        return world.look(world.controller(steady=lambda: world.now_s - 4 * 86_400)).assessment.next.holds
+
+    assert "the clock was set by +345600 s" in look()
+    world.now_s += 60
+    assert ("cache.types.get: ~3 d more of age",) == look()
+    world.now_s += 3 * 86_400
+    look()
+    assert "live=5" == world.stands
+
+
+def test_a_clock_that_was_set_back(live: World) -> None:
+    """The step that began in what is now to come has its time from then on, and does not wait until the clock is there again."""
+    live.look()
+    live.now_s -= 86_400
+
+    def look() -> Sequence[str]:
+        return live.look(live.controller(steady=lambda: live.now_s + 86_400)).assessment.next.holds
+
+    assert "the clock was set by -86400 s" in look()
+    live.slices.clear()
+    live.now_s += 20
+    live.clean("live", 300)
+    assert ("40 s to go",) == look()
+    live.now_s += 40
+    look()
+    assert "live=50" == live.stands
+
+
+def test_a_clock_that_ran_ahead(live: World) -> None:
+    """What a clock counted that was a year ahead holds until somebody resumes the phase; then it is left out, and the rest stands."""
+    live.look()
+    live.clean("live", 5, at_s=live.now_s + YEAR_S)
+    clean_step(live)
+    (hold,) = live.look().assessment.next.holds
+    assert "the clock is behind what was counted (until 2028-01-15 08:00:00Z); oms resume cache leaves that out" == hold
+
+    assert "resumed (counts until 2028-01-15 08:00:00Z left out)" == resume(live.sources, CACHE, ANA).text
+
+    live.look()
+    assert "live=50" == live.stands
+
+
+def test_a_trip_by_a_clock_that_ran_ahead(live: World) -> None:
+    """Bad counts of a year ahead take the phase back; once it is resumed they do so no more, not even when their flag is an earlier one."""
+    live.clean("live", 300, at_s=live.now_s + YEAR_S)
+    live.count("live", calls=300, errors_unified=30, at_s=live.now_s + YEAR_S)
+    assert "errors types.get" in live.look().done
+
+    resume(live.sources, CACHE, ANA, same_version=True)
+
+    live.now_s += 120
+    live.clean("shadow", 2_000)
+    live.look()
+    assert "live=5" == live.stands
+    live.now_s += 60
+    live.clean("live", 300)
+    live.look()
+    live.look()
+    assert "live=50" == live.stands
+
+
+def test_what_nobody_has_accepted(world: World) -> None:
+    """A flip that would be refused for its divergences is not asked for at each look: that is one line of the audit a second."""
+    config = PHASES["config"]
+    world.flags.write("config", Split.whole(Stage.SHADOW), based_on=None)
+    board = replace(world.board, unaccepted=lambda phase: [f"3 kinds of divergence in {phase}"])
+    controller = Controller(replace(world.sources, board=board), wait_s=0.0, steady=lambda: world.now_s)
+
+    (found,) = controller.look([config]).phases
+
+    assert "3 kinds of divergence in config" in found.assessment.next.holds
+    assert () == controller.look([CACHE]).phases[0].assessment.facts.unaccepted
+
+
+def test_what_nobody_can_say_is_accepted(world: World) -> None:
+    """Where that cannot be read the phase holds."""
+    config = PHASES["config"]
+    world.flags.write("config", Split.whole(Stage.SHADOW), based_on=None)
+
+    def broken(phase: str) -> Sequence[str]:
+        raise CouldNot("journal.db: damaged")
+
+    controller = Controller(
+        replace(world.sources, board=replace(world.board, unaccepted=broken)), wait_s=0.0, steady=lambda: world.now_s
+    )
+    assert "journal.db: damaged" in controller.look([config]).phases[0].assessment.next.holds
+
+
+def test_targeting_by_hand(world: World) -> None:
+    """Targeting that somebody wrote stays as it is, even where everybody stands in shadow by it."""
+    world.clean("shadow", 2_000)
+    path = world.flags.path("cache")
+    flag = json.loads(path.read_bytes())
+    flag["flags"]["phase.cache"]["targeting"] = {"if": [{"==": [{"var": "tier"}, "beta"]}, "shadow", "shadow"]}
+    path.write_text(json.dumps(flag))
+
+    found = world.look()
+
+    assert (Action.BY_HAND, "") == (found.assessment.next.action, found.done)
 
 
 def test_losses_are_over_some_time(live: World) -> None:

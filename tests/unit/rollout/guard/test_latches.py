@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from oms.domain.errors import CouldNot
-from oms.rollout.guard.latches import Latched, Latches, Order, PhaseLatch, StepMark, Tripped
+from oms.rollout.guard.latches import EvenClock, Latched, Latches, Order, PhaseLatch, StepMark, Tripped
 
 TRIPPED = Tripped(
     guard="errors",
@@ -26,9 +27,11 @@ FULL = PhaseLatch(
     tripped=TRIPPED,
     paused=Order(who="ana", why="lunch", at_s=2.0),
     frozen=Order(who="bo", why="stock", at_s=3.0, until_s=9.0),
-    step=StepMark(plan="p", policy="q", at_s=4.0),
+    step=StepMark(plan="p", policy="q"),
     since_s=5.0,
+    ahead_s=8.0,
 )
+CLOCK = EvenClock(boot="b", offset_s=1.5, since_s=2.5)
 
 
 @pytest.fixture
@@ -46,16 +49,31 @@ def test_comes_back_as_it_was(latches: Latches) -> None:
     """Everything that is written is read again, each phase apart."""
     latches.change("cache", lambda latch: FULL)
     latches.change("config", lambda latch: replace(latch, since_s=7.0))
-    latches.change_all(lambda latched: replace(latched, frozen=Order(who="cy", why="all", at_s=6.0)))
+    latches.change_all(lambda latched: replace(latched, frozen=Order(who="cy", why="all", at_s=6.0), clock=CLOCK))
 
     again = Latches(latches.path).read()
 
     assert (FULL, PhaseLatch(since_s=7.0)) == (again.of("cache"), again.of("config"))
     assert ("cy", PhaseLatch()) == (again.frozen.who if again.frozen else "", again.of("security"))
+    assert (CLOCK, 2.5) == (again.clock, again.even_since_s)
+
+
+def test_written_by_another_version(latches: Latches) -> None:
+    """What another version leaves out or writes besides does not make a trip unreadable."""
+    latches.change("cache", lambda latch: FULL)
+    raw = json.loads(latches.path.read_bytes())
+    del raw["clock"], raw["phases"]["cache"]["ahead_s"]
+    raw["phases"]["cache"]["step"]["at_s"] = 4.0
+    raw["phases"]["cache"]["tripped"]["more"] = [1]
+    latches.path.write_text(json.dumps(raw))
+
+    assert replace(FULL, ahead_s=0.0) == latches.read().of("cache")
+    assert 0.0 == latches.read().even_since_s
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", "{}", '{"phases": {"cache": {}}, "frozen": null}', '{"phases": 3, "frozen": null}']
+    "content",
+    ["", "{", "[]", "[" * 100_000, "{}", '{"phases": {"cache": {}}, "frozen": null}', '{"phases": 3, "frozen": null}'],
 )
 def test_a_broken_file(latches: Latches, content: str) -> None:
     """A file that cannot be read is told as such, never taken for nothing, and not written over but for somebody who asks for it."""

@@ -151,6 +151,16 @@ def test_no_file_and_no_profile(path: Path) -> None:
     assert "wanted one of fast" in read_policy(path, PHASES, profile="slow").of("cache", today=DAY).problem
 
 
+def test_nested_deeper_than_anybody_reads(path: Path) -> None:
+    """Such a file is a mistake like others: nothing is promoted by it, and nobody falls over it."""
+    path.write_text(GOOD + "a = " + "[" * 5_000 + "]" * 5_000)
+
+    standing = read_policy(path, PHASES, profile="rehearsal").phases["cache"]
+
+    assert (PhasePolicy(), True) == (standing.policy, "found no TOML" in standing.problem)
+    assert 1 == len(check_policy(path, PHASES, today=dt.date(2026, 1, 1)))
+
+
 def test_digest_is_of_the_meaning(path: Path) -> None:
     """Comments and another phase's table leave a phase's digest as it is; a margin does not."""
     path.write_text(GOOD)

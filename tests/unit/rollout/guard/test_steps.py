@@ -8,7 +8,7 @@ from oms.domain.record import Flip
 from oms.domain.split import Split
 from oms.domain.stage import Stage
 from oms.rollout.audit import AuditLine, AuditOutcome, AuditTrail
-from oms.rollout.guard.steps import Step, StepIndex, parse_split, steps_of
+from oms.rollout.guard.steps import Step, StepIndex, parse_split, put_in_order, steps_of
 from oms.seams import PHASES
 
 CACHE, CONFIG = PHASES["cache"], PHASES["config"]
@@ -62,3 +62,11 @@ def test_which_step_was_counted_in() -> None:
 
     assert (1, 1, 3) == (index.at("a", 60.0), index.at("a", 240.0), index.at("a", 300.0))
     assert (1, 0) == (index.at("a", 0.0), index.at("unknown", 300.0))
+
+
+def test_steps_of_a_clock_that_was_set_back() -> None:
+    """No step begins after the one behind it, nor the last one after it could have."""
+    steps = [Step("a", None, 90.0), Step("b", None, 400.0), Step("c", None, 100.0), Step("d", None, 300.0)]
+
+    assert (90.0, 100.0, 100.0, 250.0) == tuple(step.began_s for step in put_in_order(steps, no_later_than_s=250.0))
+    assert tuple(steps[:2]) == put_in_order(steps[:2], no_later_than_s=500.0)

@@ -52,6 +52,7 @@ class World:
         journal_problem: Why the journal cannot be read.
         silent_for_s: Age of each process's last beat.
         unheard: Pids that never wrote to the journal.
+        gone: When processes that have ended wrote to it last, by pid.
     """
 
     folder: Path
@@ -65,6 +66,7 @@ class World:
     journal_problem: str = ""
     silent_for_s: float = 0.0
     unheard: tuple[int, ...] = ()
+    gone: Mapping[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         (self.folder / "flags").mkdir()
@@ -162,7 +164,8 @@ class FakeCounts:
 
     def heard(self) -> dict[int, float]:
         """Return that every process has just written, but for those unheard of."""
-        return {pid: self.world.now_s for pid in self.world.pids if pid not in self.world.unheard}
+        live = {pid: self.world.now_s for pid in self.world.pids if pid not in self.world.unheard}
+        return {**self.world.gone, **live}
 
 
 def clean_step(world: World) -> None:
