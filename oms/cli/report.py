@@ -92,7 +92,13 @@ def demands_of(flags: Path, *, profile: str | None = None) -> Demands:
 
     def wanted(phase: str) -> Wanted:
         policy = standings[phase].policy
-        return Wanted(demand=policy.ready, waived=policy.waived, unseen_holds=policy.unseen_holds)
+        return Wanted(
+            demand=policy.ready,
+            waived=policy.waived,
+            unseen_holds=policy.unseen_holds,
+            cap_per_request=policy.cap_per_request,
+            quiet_s=policy.step_at(0).min_time_s,
+        )
 
     return wanted
 

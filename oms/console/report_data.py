@@ -11,7 +11,7 @@ from oms.domain.known import SOON_DAYS
 from oms.domain.readiness import Demand, OperationVerdict, PhaseVerdict, Readiness
 from oms.domain.record import Repair
 from oms.journal.entries import DivergenceGroup, Gap, ProcessEntry
-from oms.rollout.wording import age_text
+from oms.rollout.wording import age_text, clock_text
 
 SCHEMA = 1
 """Version of the report as JSON."""
@@ -25,11 +25,15 @@ class Wanted:
         demand: What each operation must prove.
         waived: Operations, ``types.clear``, that need not.
         unseen_holds: An operation that nobody called keeps the phase from READY; False lists it only.
+        cap_per_request: Of a request that is made again and again only the first in a while is evidence.
+        quiet_s: Nothing is READY for so long after counts were lost, in seconds.
     """
 
     demand: Demand = field(default_factory=Demand)
     waived: tuple[str, ...] = ()
     unseen_holds: bool = True
+    cap_per_request: bool = True
+    quiet_s: float = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +145,16 @@ class OperationReport:
         return self.verdict.evidence
 
     @property
-    def all_evidence(self) -> tuple[Evidence, ...]:
-        """The counts of every version, the judged one first."""
-        return (self.evidence, *(one.evidence for one in self.older))
+    def differing_share(self) -> float:
+        """The part of the comparisons that differed somewhere, explained or not, 0 to 1."""
+        it = self.evidence
+        return (it.ignored + it.mismatched) / it.compared if it.compared else 0.0
+
+    def compared_with(self, version: str) -> int:
+        """Return how many comparisons were made with *version*."""
+        if version == self.version:
+            return self.evidence.compared
+        return sum(one.evidence.compared for one in self.older if one.version == version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,15 +162,18 @@ class GroupReport:
     """A group of divergences with its share.
 
     Attributes:
-        share: Of the operation's comparisons, 0 to 1. A comparison may differ in several places, so shares may sum to more.
+        share: Of the comparisons of the operation with that version, 0 to 1. A comparison may differ in several places, so shares may sum to
+            more.
         still_happening: Seen in the last five minutes that the report tells of.
         noise: How often legacy differed from itself there, of how many reads that it did twice; None if none was done twice.
+        before: How often the same was seen with older versions.
     """
 
     group: DivergenceGroup
     share: float
     still_happening: bool
     noise: tuple[int, int] | None
+    before: int = 0
 
     @property
     def name(self) -> str:
@@ -177,8 +191,8 @@ class RuleReport:
     """A known divergence: all rules of one id.
 
     Attributes:
-        hits: Differences that it covered.
-        share: Of the comparisons of the operation that it takes most of, 0 to 1.
+        hits: Differences that it covered with the present versions; a comparison may differ in several places.
+        share: Of the comparisons of the operation that it takes most of, 0 to 1; where it takes it with others, at most so much.
         takes_too_much: That is more than 5 %: it may hide something else.
         days_left: Until it expires; below 0 it has.
         is_gone: The journal names it, and no rules file does any more.
@@ -242,8 +256,11 @@ class PhaseReport:
     Attributes:
         never_seen: Operations of its bound seams that nobody called.
         waived: Operations that need not be proved, and are no part of the verdict.
+        divergences: Of the versions that are judged.
+        older: Divergences that were seen with older versions only: they do not count.
         digests: Flag decisions that its calls were counted under, the first seen first.
         moments: In order of time.
+        due_at: When it is expected to be READY, Unix time in seconds; None if it is, or nobody knows.
     """
 
     name: str
@@ -252,9 +269,11 @@ class PhaseReport:
     never_seen: tuple[str, ...]
     waived: tuple[str, ...]
     divergences: tuple[GroupReport, ...]
+    older: tuple[GroupReport, ...]
     rules: tuple[RuleReport, ...]
     moments: tuple[Moment, ...]
     digests: tuple[str, ...]
+    due_at: float | None
 
     @property
     def readiness(self) -> Readiness:
@@ -270,16 +289,22 @@ class PhaseReport:
         compared, mismatched = sum(one.compared for one in evidence), sum(one.mismatched for one in evidence)
         unexplained = sum(1 for one in self.divergences if one.group.known is None)
         groups = f" ({unexplained:,} unexplained {'group' if unexplained == 1 else 'groups'})" if unexplained else ""
-        wait_s = self.verdict.wait_s
-        due = (
-            f"; ready in {age_text(wait_s)} at the present rate"
-            if wait_s and self.readiness is Readiness.NOT_YET
-            else ""
-        )
         never = f", {len(self.never_seen)} never seen" if self.never_seen else ""
         return (
             f"{ready} of {total} operations ready{never}; {mismatched:,} of {compared:,} compared calls mismatched{groups},"
-            f" {sum(one.seen for one in evidence):,} seen{due}"
+            f" {sum(one.seen for one in evidence):,} seen{self._due}"
+        )
+
+    @property
+    def _due(self) -> str:
+        if self.readiness is not Readiness.NOT_YET:
+            return ""
+        if self.due_at is not None and self.verdict.wait_s:
+            return f"; expected in {age_text(self.verdict.wait_s)} at the present rate, {clock_text(self.due_at)}"
+        return (
+            "; nobody knows when while operations are unseen"
+            if self.verdict.never_seen
+            else "; no date at the present rate"
         )
 
 

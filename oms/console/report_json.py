@@ -57,7 +57,9 @@ def _phase(phase: PhaseReport) -> dict[str, Any]:
         "operations": [_operation(operation) for operation in phase.operations],
         "never_seen": list(phase.never_seen),
         "waived": list(phase.waived),
+        "due_at": phase.due_at,
         "divergences": [_group(report) for report in phase.divergences],
+        "older_divergences": [_group(report) for report in phase.older],
         "rules": [_rule(rule) for rule in phase.rules],
     }
 
@@ -131,6 +133,8 @@ def _group(report: GroupReport) -> dict[str, Any]:
     return {
         "fingerprint": group.fingerprint,
         "known": group.known,
+        "version": group.version,
+        "before": report.before,
         "seam": group.seam,
         "operation": group.operation,
         "stages": list(group.stages),

@@ -66,7 +66,7 @@ def _phase(phase: PhaseReport, colour: bool) -> Iterator[str]:
     latencies = [line for operation in phase.operations for line in _latencies(operation)]
     if latencies:
         yield ""
-        yield f"{'latency p50 / p90 / p99':<34}{'legacy':<27}{'unified':<27}{'p50, p99':>10}"
+        yield f"{'latency p50 / p90 / p99':<34}{'legacy':<27}{'unified':<27}{'p50, p99':>12}"
         yield from latencies
     for is_known, title in ((False, "unexplained divergences"), (True, "known divergences")):
         groups = [report for report in phase.divergences if (report.group.known is not None) is is_known]
@@ -77,6 +77,13 @@ def _phase(phase: PhaseReport, colour: bool) -> Iterator[str]:
                 yield from _group(report)
             if len(groups) > _GROUPS:
                 yield f"  and {len(groups) - _GROUPS} more, none more frequent; --json has all"
+    if phase.older:
+        yield ""
+        yield "seen with older versions only, they do not count"
+        for report in phase.older[:_GROUPS]:
+            yield from _older(report)
+        if len(phase.older) > _GROUPS:
+            yield f"  and {len(phase.older) - _GROUPS} more; --json has all"
     yield from _rules(phase.rules)
 
 
@@ -153,9 +160,9 @@ def _quantiles(side: Percentiles | None) -> str:
 def _group(report: GroupReport) -> Iterator[str]:
     group = report.group
     known = f"{group.known}  " if group.known else ""
-    what = f"{known}{report.name} {group.kind} at {group.path or '(the whole answer)'}: {group.types[0]} / {group.types[1]}"
+    what = f"{known}{report.name} {divergence_words(report)}"
     yield from wrapped(what, _INDENT, first=f"  {group.fingerprint}  ")
-    often = f"{group.count:,} times ({percent(report.share)} of the compared), at {', '.join(group.stages)}"
+    often = f"{group.count:,} times ({percent(report.share)} of the compared){before_words(report)}, at {', '.join(group.stages)}"
     when = f"first {utc(group.first_seen)}, last {utc(group.last_seen)}{', still happening' if report.still_happening else ''}"
     yield from wrapped(f"{often}; {when}", _INDENT)
     if report.noise is not None and (group.known is None or report.noise[0]):
@@ -164,6 +171,27 @@ def _group(report: GroupReport) -> Iterator[str]:
         for _, sample in group.samples[:_SAMPLES]:
             yield from wrapped(f"sample {described(sample)}", _INDENT)
         yield from wrapped(f"pin it: oms pin {group.fingerprint}", _INDENT)
+
+
+def _older(report: GroupReport) -> Iterator[str]:
+    group = report.group
+    known = f"{group.known}  " if group.known else ""
+    seen = f"{group.count:,} times with {group.version or '(unnamed)'}, last {utc(group.last_seen)}"
+    yield from wrapped(
+        f"{known}{report.name} {divergence_words(report)}; {seen}", _INDENT, first=f"  {group.fingerprint}  "
+    )
+
+
+def divergence_words(report: GroupReport) -> str:
+    """Return kind, path and types of a group; what two replayed sides did is of no type that tells anything."""
+    group = report.group
+    what = f"{group.kind} at {group.path or '(the whole answer)'}"
+    return what if group.is_replayed else f"{what}: {group.types[0]} / {group.types[1]}"
+
+
+def before_words(report: GroupReport) -> str:
+    """Return how often the same was seen with older versions, empty if it never was."""
+    return f" and {report.before:,} more with older versions" if report.before else ""
 
 
 def noise_words(report: GroupReport) -> str:
@@ -179,7 +207,7 @@ def _rules(rules: tuple[RuleReport, ...]) -> Iterator[str]:
         return
     yield ""
     if shown:
-        yield f"{'rule':<10}{'hits':>9}{'most of':>10}  {'class':<9}{'expires':<12}owner"
+        yield f"{'rule':<10}{'hits':>9}{'at most':>10}  {'class':<9}{'expires':<12}owner"
     for rule in shown:
         share = percent(rule.share) if rule.hits else "-"
         yield f"{cut(rule.id, 9):<10}{rule.hits:>9,}{share:>10}  {rule.klass:<9}{rule.expires or '-'!s:<12}{rule.owner}"[

@@ -21,6 +21,7 @@ class Divergence:
         types: Type names, legacy then unified.
         known: Id of the known-divergence rule that it matches, or None.
         seen_at: Unix time in seconds.
+        plan, version: As of the counts, see :class:`~oms.domain.record.Place`.
         sample: Path, types, lengths and keyed hashes of both values, of the call's arguments and of those of the key's last write; values only
             where the port allows them.
     """
@@ -36,6 +37,8 @@ class Divergence:
     known: str | None
     seen_at: float
     sample: Mapping[str, object]
+    plan: str = ""
+    version: str = ""
 
 
 def fingerprint(seam: str, operation: str, difference: Difference) -> str:

@@ -12,6 +12,7 @@ from oms.domain.divergence import Divergence, describe, fingerprint, type_name
 from oms.domain.known import KnownDivergence, matching_rule
 from oms.domain.observation import Facts, Observation, Outcome, Uncomparable
 from oms.domain.phase import Operation, Seam
+from oms.domain.record import Place
 from oms.domain.stage import Effect
 from oms.routing.contain import CONTAINED
 from oms.routing.noise_paths import NoisePaths
@@ -49,11 +50,21 @@ class Judge:
         self.noise_paths = NoisePaths()
 
     def judge(
-        self, operation: Operation, facts: Facts, *, legacy: Observation, unified: Observation, given: Given = dict
+        self,
+        operation: Operation,
+        facts: Facts,
+        place: Place,
+        *,
+        legacy: Observation,
+        unified: Observation,
+        given: Given = dict,
     ) -> Verdict:
-        """Compare and note every divergence. A comparator, a rule or a value that raises makes the call uncomparable."""
+        """Compare and note every divergence at *place*, where the call is counted.
+
+        A comparator, a rule or a value that raises makes the call uncomparable.
+        """
         try:
-            return self._judge(operation, facts, legacy, unified, given)
+            return self._judge(operation, facts, place, legacy=legacy, unified=unified, given=given)
         except CONTAINED:  # values, comparators and predicates are other people's code
             return Verdict(Outcome.UNCOMPARABLE, Uncomparable.COMPARATOR_FAILED)
 
@@ -61,6 +72,7 @@ class Judge:
         self,
         operation: Operation,
         facts: Facts,
+        place: Place,
         differences: Sequence[Difference],
         *,
         is_reasonable: bool,
@@ -78,7 +90,7 @@ class Judge:
             known = self._matched(facts, differences)
         except CONTAINED:  # predicates are other people's code
             return Outcome.UNCOMPARABLE, Uncomparable.COMPARATOR_FAILED
-        return self._noted(operation, facts, known, self._call(operation, facts, given)), None
+        return self._noted(operation, facts, place, known, self._call(operation, facts, given)), None
 
     def noise(self, facts: Facts, *, first: Observation, again: Observation) -> list[str]:
         """Compare two answers of legacy in the same way, and note no divergence.
@@ -95,14 +107,21 @@ class Judge:
         return ["noise", *self.noise_paths.names(facts.operation, paths)]
 
     def _judge(
-        self, operation: Operation, facts: Facts, legacy: Observation, unified: Observation, given: Given
+        self,
+        operation: Operation,
+        facts: Facts,
+        place: Place,
+        *,
+        legacy: Observation,
+        unified: Observation,
+        given: Given,
     ) -> Verdict:
         known = self._known(facts, legacy, unified)
         if known is None:
             return Verdict(Outcome.REASONABLE)
         if not known:
             return Verdict(Outcome.MATCHED, is_empty=are_both_empty(legacy, unified))
-        return Verdict(self._noted(operation, facts, known, self._call(operation, facts, given())))
+        return Verdict(self._noted(operation, facts, place, known, self._call(operation, facts, given())))
 
     def _known(
         self, facts: Facts, legacy: Observation, unified: Observation
@@ -125,18 +144,21 @@ class Judge:
         self,
         operation: Operation,
         facts: Facts,
+        place: Place,
         known: Sequence[tuple[Difference, KnownDivergence | None]],
         call: Mapping[str, object],
     ) -> Outcome:
         for difference, rule in known:
-            self._ledger.divergence(self._divergence(operation, facts, difference, rule, call))
+            self._ledger.divergence(self._divergence(operation, facts, place, difference, rule=rule, call=call))
         return Outcome.IGNORED if all(rule for _, rule in known) else Outcome.MISMATCHED
 
     def _divergence(
         self,
         operation: Operation,
         facts: Facts,
+        place: Place,
         difference: Difference,
+        *,
         rule: KnownDivergence | None,
         call: Mapping[str, object],
     ) -> Divergence:
@@ -145,10 +167,10 @@ class Judge:
         named = _at(facts.named, difference)
         return Divergence(
             fingerprint=fingerprint(self._seam.full_name, operation.name, named),
-            phase=self._seam.phase.name,
-            seam=self._seam.name,
-            operation=operation.name,
-            stage=facts.stage.value,
+            phase=place.phase,
+            seam=place.seam,
+            operation=place.operation,
+            stage=place.stage,
             kind=difference.kind,
             path=named.path,
             types=(type_name(difference.legacy), type_name(difference.unified)),
@@ -161,6 +183,8 @@ class Judge:
                 "unified": describe(difference.unified, show=show, key=self._hash_key),
                 **call,
             },
+            plan=place.plan,
+            version=place.version,
         )
 
     def _call(self, operation: Operation, facts: Facts, given: Mapping[str, object]) -> dict[str, object]:

@@ -236,6 +236,7 @@ class Desk:
         verdict, reason = self._state.judge.note(
             recording.operation,
             self._facts(at, recording, given := _given(recording)),
+            recording.cell.place,
             differences,
             is_reasonable=not is_exact,
             given=given,
