@@ -47,6 +47,7 @@ class Judge:
         self._shown_of_writes = frozenset().union(
             *(operation.arguments for operation in seam.operations().values() if operation.effect is Effect.WRITES)
         )
+        self._names = {name: seam.names_in(operation) for name, operation in seam.operations().items()}
         self.noise_paths = NoisePaths()
 
     def judge(
@@ -127,7 +128,7 @@ class Judge:
         self, facts: Facts, legacy: Observation, unified: Observation
     ) -> list[tuple[Difference, KnownDivergence | None]] | None:
         """Return each difference with the rule that covers it; None if all of it is within the port's tolerance."""
-        differences = compare(legacy=legacy, unified=unified)
+        differences = compare(legacy=legacy, unified=unified, names=self._names.get(facts.operation, frozenset()))
         # A rule is about one quirk, a tolerance about any call: what somebody named is not passed off as tolerable.
         known = self._matched(facts, differences)
         explain = self._seam.reasonable

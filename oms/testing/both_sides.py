@@ -18,10 +18,11 @@ from oms.testing.vantage import Sides
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What both sides did in one call."""
+    """What both sides did in one call; *names* are the keys that stand in the paths of their answers."""
 
     legacy: Observation
     unified: Observation
+    names: frozenset[str] = frozenset()
 
     def differences(self, *, mend: Side, at: str = "") -> list[str]:
         """Return where the sides differ in the field *at*, in what it is part of and in its parts, a line each.
@@ -30,7 +31,7 @@ class Asked:
             mend: The side that has to change, for the line; the other one is right.
             at: Folded field path as reports write it; empty for the whole answer.
         """
-        found = compare(legacy=self.legacy, unified=self.unified)
+        found = compare(legacy=self.legacy, unified=self.unified, names=self.names)
         return [_line(difference, mend) for difference in found if _overlap(difference.path, at)]
 
 
@@ -38,7 +39,7 @@ class BothSides:
     """Both sides of one seam, asked the same. Every side gets arguments of its own: neither sees what the other does to them."""
 
     def __init__(self, seam: Seam[Any, Any], sides: Sides, runner: asyncio.Runner) -> None:
-        self._operations = seam.operations()
+        self._seam, self._operations = seam, seam.operations()
         self._sides = sides
         self._runner = runner
 
@@ -51,6 +52,7 @@ class BothSides:
         return Asked(
             self._observed(Side.LEGACY, operation, copy.deepcopy(arguments)),
             self._observed(Side.UNIFIED, operation, copy.deepcopy(arguments)),
+            self._seam.names_in(self._operations[operation]),
         )
 
     def _observed(self, side: Side, name: str, arguments: dict[str, object]) -> Observation:

@@ -155,13 +155,13 @@ def set_and_get(value: object) -> Callable[[Cache], None]:
     return call
 
 
-TO_TUPLE = "lambda value: {**value, 'tags': tuple(value['tags'])}"
+TO_TUPLE = "lambda value: {**value, 'properties': tuple(value['properties'])}"
 
 
 def test_red_until_mended(oms: Oms, place: Place, folder: Path) -> None:
     """A planted divergence is pinned as a test that is valid, clean, red for the right reason, without values; mended it is green."""
     planted = plant(folder, unified=TO_TUPLE)
-    fingerprint = shadow(place, planted, set_and_get({"tags": [SECRET, "b"], "password": SECRET}))
+    fingerprint = shadow(place, planted, set_and_get({"properties": [SECRET, "b"], SECRET.replace("-", ""): SECRET}))
 
     done = oms("pin", fingerprint[:6], "--out", str(folder))
     path = folder / f"test_pinned_{fingerprint}.py"
@@ -180,11 +180,12 @@ def test_red_until_mended(oms: Oms, place: Place, folder: Path) -> None:
     assert (0, "") == (done.code, done.err)
     assert f"{path}: written; it is red, for unified has to change: pytest {path}" == done.out.splitlines()[0]
     assert SECRET not in source + done.out
+    assert SECRET.replace("-", "") not in source + done.out
     assert "FILL IN" in source
-    assert 'value = shaped("tags", [1] * 2)' in source
+    assert 'value = shaped("properties", [1] * 2)' in source
     assert "ttl = 60" in source
     assert (1, 0, 0) == (red.returncode, ruff.returncode, formatted.returncode)
-    assert "unified has to change: type at tags, list from legacy, tuple from unified" in red.stdout
+    assert "unified has to change: type at properties, list from legacy, tuple from unified" in red.stdout
     assert (0, "1 passed") == (green.returncode, green.stdout.splitlines()[-1][:8])
 
 
