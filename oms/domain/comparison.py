@@ -23,8 +23,8 @@ class Difference:
         kind: ``value``, ``type``, ``key`` (a mapping's key is a number on one side and its text on the other), ``missing`` (unified
             lacks it), ``extra`` (legacy lacks it), ``length``, ``error`` (one side raised, or both raised different classes),
             ``legacy_miss`` or ``unified_miss`` (None against a value at the top).
-        path: Dotted field path. In it stand fields of classes, and keys of mappings that are known as names; every other key, and each index of a
-            sequence, is folded to ``*``: a key may be an id, which would multiply the paths, or a secret, which must not be written down.
+        path: Dotted field path. In it stand fields of classes, and keys of mappings that are known as names; every other key, and each index
+            of a sequence, is folded to ``*``: a key may be an id, which would multiply the paths, or a secret, which must not be kept.
         legacy, unified: The two values (for ``key``, the two keys), never to be written down as they are.
     """
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from oms.domain.comparison import Difference
 from oms.domain.observation import StandIn
+from oms.domain.trace import Trace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,7 @@ def describe(value: object, *, show: bool, key: bytes) -> dict[str, object]:
     if value is not None:
         described["hash"] = hmac.new(key, _text(value).encode(errors="replace"), hashlib.sha256).hexdigest()[:16]
     if show:
-        described["value"] = _text(value)[:200]
+        described["value"] = (str(value) if isinstance(value, Trace) else _text(value))[:200]
     return described
 
 

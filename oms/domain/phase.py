@@ -199,7 +199,13 @@ class Phase:
     ) -> Seam[P, None]: ...
     @overload
     def seam(
-        self, name: str, *, port: type[P], aport: type[A], reasonable: Explain | None = None, names: frozenset[str] = ...
+        self,
+        name: str,
+        *,
+        port: type[P],
+        aport: type[A],
+        reasonable: Explain | None = None,
+        names: frozenset[str] = ...,
     ) -> Seam[P, A]: ...
     def seam(
         self,

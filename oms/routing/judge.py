@@ -78,12 +78,14 @@ class Judge:
         *,
         is_reasonable: bool,
         given: Mapping[str, object],
+        script: Given = dict,
     ) -> tuple[Outcome, Uncomparable | None]:
         """Return what a comparison comes to that was made elsewhere, and note its divergences.
 
         Args:
             is_reasonable: Without differences the sides were alike within a tolerance, not to the last digit.
             given: The call's arguments by name, without the user's function.
+            script: Returns what it takes to live through the call again; asked of those alone that diverge.
         """
         if not differences:
             return (Outcome.REASONABLE if is_reasonable else Outcome.MATCHED), None
@@ -91,7 +93,8 @@ class Judge:
             known = self._matched(facts, differences)
         except CONTAINED:  # predicates are other people's code
             return Outcome.UNCOMPARABLE, Uncomparable.COMPARATOR_FAILED
-        return self._noted(operation, facts, place, known, self._call(operation, facts, given)), None
+        call = {**self._call(operation, facts, given), "replay": script()}
+        return self._noted(operation, facts, place, known, call), None
 
     def noise(self, facts: Facts, *, first: Observation, again: Observation) -> list[str]:
         """Compare two answers of legacy in the same way, and note no divergence.

@@ -13,6 +13,7 @@ from oms.domain.observation import Observation, Returned
 from oms.domain.phase import Seam
 from oms.domain.stage import Side
 from oms.routing.snapshot import raised
+from oms.testing.replayed import Replayed, Script, Stand, overlap
 from oms.testing.vantage import Sides
 
 
@@ -32,7 +33,7 @@ class Asked:
             at: Folded field path as reports write it; empty for the whole answer.
         """
         found = compare(legacy=self.legacy, unified=self.unified, names=self.names)
-        return [_line(difference, mend) for difference in found if _overlap(difference.path, at)]
+        return [_line(difference, mend) for difference in found if overlap(difference.path, at)]
 
 
 class BothSides:
@@ -54,6 +55,10 @@ class BothSides:
             self._observed(Side.UNIFIED, operation, copy.deepcopy(arguments)),
             self._seam.names_in(self._operations[operation]),
         )
+
+    def live_through(self, operation: str, script: Script, /, **arguments: object) -> Replayed:
+        """Make a call of an effect and return what came of it; *script* says what the caller's function does, and what came before."""
+        return self._runner.run(Stand(self._seam, self._sides, script).live_through(operation, arguments))
 
     def _observed(self, side: Side, name: str, arguments: dict[str, object]) -> Observation:
         operation = self._operations[name]
@@ -77,8 +82,3 @@ def _line(difference: Difference, mend: Side) -> str:
     place = f" at {difference.path}" if difference.path else ""
     types = f"{type_name(difference.legacy)} from legacy, {type_name(difference.unified)} from unified"
     return f"{mend} has to change: {difference.kind}{place}, {types}"
-
-
-def _overlap(one: str, other: str) -> bool:
-    """Tell whether one path is the other, or part of it."""
-    return not one or not other or f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")

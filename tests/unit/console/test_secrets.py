@@ -22,7 +22,14 @@ from oms.seams.cache import CACHE, TYPES
 from oms.testing import fixed_stage
 from tests.unit.routing.sides import MapSide
 
-SECRETS = ("sk-live-4711", "hunter2hunter2", "jane.doe@example.org", "4000123412341234", "AKIAIOSFODNN7EXAMPLE", "tokenofjane")
+SECRETS = (
+    "sk-live-4711",
+    "hunter2hunter2",
+    "jane.doe@example.org",
+    "4000123412341234",
+    "AKIAIOSFODNN7EXAMPLE",
+    "tokenofjane",
+)
 
 
 class Leaky(MapSide):
