@@ -71,7 +71,7 @@ def _pin(arguments: argparse.Namespace, out: Output) -> int:
 
 
 def _found(groups: list[DivergenceGroup], prefix: str) -> DivergenceGroup:
-    """Return the one group whose fingerprint begins with *prefix*; what no rule covers before what one does."""
+    """Return the one group whose fingerprint begins with *prefix*; what no rule covers first, and of several versions the newest."""
     if len(prefix) < _LEAST:
         raise BadInput("FINGERPRINT", found=repr(prefix), wanted=f"{_LEAST} digits of it at least, as oms report shows")
     matching = [group for group in groups if group.fingerprint.startswith(prefix.lower())]
@@ -83,7 +83,7 @@ def _found(groups: list[DivergenceGroup], prefix: str) -> DivergenceGroup:
     if len(names) > 1:
         shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
         raise BadInput("FINGERPRINT", found=f"{prefix!r}, with which {len(names)} begin ({shown})", wanted="more of it")
-    return min(matching, key=lambda group: group.known is not None)
+    return min(matching, key=lambda group: (group.known is not None, -group.last_seen))
 
 
 def _folder(given: Path | None, phase: str) -> Path:

@@ -17,6 +17,7 @@ from oms.domain.stage import Effect, Side
 from oms.journal.entries import DivergenceGroup
 
 _ERROR = "error"
+_HAS_IT = {"legacy_miss": Side.UNIFIED, "unified_miss": Side.LEGACY}
 
 
 def file_name(group: DivergenceGroup) -> str:
@@ -85,7 +86,8 @@ def _lines(
     yield "from oms.domain.phase import Seam"
     yield "from oms.domain.stage import Side"
     yield f"from oms.seams.{group.phase} import {constant}"
-    yield f"from oms.testing import BothSides{', shaped' if needs_shape else ''}"
+    kit = ["BothSides", *(["alike"] if _varied(group, values) else []), *(["shaped"] if needs_shape else [])]
+    yield f"from oms.testing import {', '.join(kit)}"
     yield ""
     yield ""
     yield f"def test_{operation.name}_{group.fingerprint}(both_sides: Callable[[Seam[Any, Any]], BothSides]) -> None:"
@@ -98,13 +100,30 @@ def _lines(
         if source.stands_for:
             yield f"    # FILL IN: this stands for a {source.stands_for}; values that the port does not name are not kept."
         yield f"    {variable(parameter)} = {text}"
+    yield ""
+    indent, called = "    ", {}
+    if varied := _varied(group, values):
+        # Two values of one type seldom differ for any stand-in: a set of them that code treats differently finds more.
+        called = {name: f"one_{name}" for name in varied}
+        targets = ", ".join(called.values()) if len(varied) > 1 else f"({called[varied[0]]},)"
+        yield f"    for {targets} in alike({', '.join(map(variable, varied))}):"
+        indent = "        "
     if write is not None:
-        yield f"    both.call({call_text(write, given(write, values, sample.get('write', {}), is_write=True))})"
+        told = call_text(write, given(write, values, sample.get("write", {}), is_write=True), called)
+        yield f"{indent}both.call({told})"
+    asked = call_text(operation, given(operation, values, sample["call"], is_write=False), called)
+    yield f"{indent}asked = both.ask({asked})"
     yield ""
-    asked = call_text(operation, given(operation, values, sample["call"], is_write=False))
-    yield f"    asked = both.ask({asked})"
-    yield ""
-    yield f"    assert [] == asked.differences(mend=Side.{mend.name}{f', at={quoted(path)}' if path else ''})"
+    wanted = f"mend=Side.{mend.name}{f', at={quoted(path)}' if path else ''}"
+    kind = f", kind={quoted(group.kind)}" if varied else ""
+    yield f"{indent}assert [] == asked.differences({wanted}{kind})"
+
+
+def _varied(group: DivergenceGroup, values: Mapping[str, tuple[Source, str]]) -> list[str]:
+    """Return the parameters whose stand-ins are varied: all of them, where two values of one type differ."""
+    if group.kind != "value" or group.types[0] != group.types[1]:
+        return []
+    return [name for name, (source, _) in values.items() if source.stands_for]
 
 
 def _preparation(
@@ -133,8 +152,11 @@ def _preparation(
 
 
 def _stored(group: DivergenceGroup, sample: Mapping[str, Any], path: str) -> tuple[Source, str]:
-    """Return what stands for the value that was written: at the place where the sides differ it is what the right side has."""
-    right = _described(sample, side_to_mend(group).other)
+    """Return what stands for the value that was written: at the place where the sides differ it is what the right side has.
+
+    Where one side has nothing, it is what the other one has: nothing would be read of nothing on either side.
+    """
+    right = _described(sample, _HAS_IT.get(group.kind, side_to_mend(group).other))
     if group.kind == _ERROR or path.partition(".")[0] == _ERROR:
         return (
             Source('"x"', "value of any type") if right.get("raised") else source_for(group, "the answer", right)

@@ -6,6 +6,7 @@ import keyword
 import shlex
 import textwrap
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from oms.console.numbers import utc
 from oms.console.stand_ins import Source, source_of
@@ -59,9 +60,9 @@ def given(
     ]
 
 
-def call_text(operation: Operation, given: list[str]) -> str:
-    """Return the arguments of a call through ``BothSides``."""
-    arguments = "".join(f", {name}={variable(name)}" for name in given)
+def call_text(operation: Operation, given: list[str], called: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Return the arguments of a call through ``BothSides``; *called* are variables that are not called as their parameter."""
+    arguments = "".join(f", {name}={called.get(name, variable(name))}" for name in given)
     return f'"{operation.name}"{arguments}'
 
 

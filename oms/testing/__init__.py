@@ -1,5 +1,6 @@
 """The contract kit: one suite against legacy, unified and the facade in every stage, and fakes of what the hall takes from outside."""
 
+from oms.testing.alike import alike
 from oms.testing.both_sides import Asked, BothSides, shaped
 from oms.testing.clock import FakeClock
 from oms.testing.contract import KnownException, contract
@@ -21,6 +22,7 @@ __all__ = [
     "Sides",
     "Vantage",
     "VirtualTime",
+    "alike",
     "contract",
     "fixed_stage",
     "shaped",

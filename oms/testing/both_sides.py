@@ -25,15 +25,20 @@ class Asked:
     unified: Observation
     names: frozenset[str] = frozenset()
 
-    def differences(self, *, mend: Side, at: str = "") -> list[str]:
+    def differences(self, *, mend: Side, at: str = "", kind: str = "") -> list[str]:
         """Return where the sides differ in the field *at*, in what it is part of and in its parts, a line each.
 
         Args:
             mend: The side that has to change, for the line; the other one is right.
             at: Folded field path as reports write it; empty for the whole answer.
+            kind: Only differences of this kind; empty for all.
         """
         found = compare(legacy=self.legacy, unified=self.unified, names=self.names)
-        return [_line(difference, mend) for difference in found if overlap(difference.path, at)]
+        return [
+            _line(difference, mend)
+            for difference in found
+            if overlap(difference.path, at) and kind in ("", difference.kind)
+        ]
 
 
 class BothSides:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import importlib.util
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +214,45 @@ def test_kinds(oms: Oms, place: Place, folder: Path, *, legacy: str, unified: st
 
     assert (0, mend) == (done.code, done.json["mend"]), done
     assert 0 == green.returncode, green.stdout
+
+
+def test_a_miss_that_is_right(oms: Oms, place: Place, folder: Path) -> None:
+    """Where a rule says that the side with nothing is right, what the other one has is stored: nothing would be read of nothing."""
+    planted = plant(folder, unified="lambda value: None")
+    fingerprint = shadow(place, planted, lambda cache: (cache.set("k", {"a": 1}, ttl=0), cache.get("k")))
+    done = oms("pin", fingerprint, "--out", str(folder), "--json")
+    path = folder / f"test_pinned_{fingerprint}.py"
+    plant(folder, legacy="lambda value: None", unified="lambda value: None")
+
+    assert (0, "legacy") == (done.code, done.json["mend"]), done
+    assert "The rule TC-01 accepts it" in path.read_text()
+    assert 0 == run_pytest(path).returncode
+
+
+@pytest.mark.parametrize(
+    ("unified", "value"),
+    [
+        ("str.lower", "Jane Doe"),
+        ("str.strip", " padded"),
+        ("lambda value: round(value, 2)", 3.14159),
+        ("lambda value: int(float(value))", 2**60 + 1),
+        ("lambda value: {**value, 'name': value['name'].upper()}", {"name": "straße"}),
+        ("lambda value: value.replace(microsecond=0)", dt.datetime(2025, 7, 2, 12, 0, 0, 5)),
+        ("lambda value: value.normalize() + 0 if value == 0 else value.quantize(1)", Decimal("2.50")),
+    ],
+)
+def test_two_values_of_one_type(oms: Oms, place: Place, folder: Path, unified: str, value: object) -> None:
+    """What changes a value and not its type is found by stand-ins that code treats differently; mended it is green."""
+    fingerprint = shadow(place, plant(folder, unified=unified), set_and_get(value))
+    done = oms("pin", fingerprint, "--out", str(folder))
+    path = folder / f"test_pinned_{fingerprint}.py"
+    source = path.read_text()
+    plant(folder)
+
+    assert 0 == done.code, done.out
+    assert "in alike(key, value):" in source
+    assert repr(value) not in source
+    assert 0 == run_pytest(path).returncode
 
 
 def test_green_is_told(oms: Oms, place: Place, folder: Path) -> None:
