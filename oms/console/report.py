@@ -116,7 +116,8 @@ def _phase(
     unseen = sorted(one for one in bound if one not in counted and one not in waived)
     never = [judge(one, Evidence(), wanted.demand, now_s=now_s) for one in unseen if wanted.unseen_holds]
     order = {one.name: place for place, one in enumerate(phase_verdict(one.verdict for one in operations).operations)}
-    operations.sort(key=lambda operation: order[operation.name])
+    operations = [replace(one, waived=one.name in waived) for one in operations]
+    operations.sort(key=lambda one: (one.waived, order[one.name]))
     judged = [operation.verdict for operation in operations if operation.name not in waived]
     by_name = {operation.name: operation for operation in operations}
     current, older = _by_age(

@@ -119,6 +119,7 @@ class OperationReport:
         per_s: Comparisons a second of late that are evidence; None if there were none.
         events: Calls that were rescued, unscoped and so on; they overlap with the rest.
         older: Earlier versions, the newest first.
+        waived: The policy does not ask for its proof: it is no part of the phase's verdict.
     """
 
     phase: str
@@ -133,6 +134,7 @@ class OperationReport:
     noise: Noise
     latencies: tuple[LatencyReport, ...]
     older: tuple[VersionReport, ...]
+    waived: bool = False
 
     @property
     def name(self) -> str:
@@ -251,7 +253,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class PhaseReport:
-    """One phase: its operations, the worst first, its divergences, unexplained ones first, and its rules, those with hits first.
+    """One phase: its operations, the worst first and the waived last, its divergences, unexplained ones first, and its rules, those with hits first.
 
     Attributes:
         never_seen: Operations of its bound seams that nobody called.

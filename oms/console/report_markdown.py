@@ -85,8 +85,9 @@ def _phase(phase: PhaseReport) -> Iterator[str]:
 
 def _operation(operation: OperationReport) -> str:
     it, verdict = operation.evidence, operation.verdict
+    word = "waived" if operation.waived else f"{_MARKS[verdict.readiness]} {verdict.readiness.value}"
     return (
-        f"| {_code(f'{operation.seam}.{operation.operation}')} | {_MARKS[verdict.readiness]} {verdict.readiness.value} | {it.compared:,} "
+        f"| {_code(f'{operation.seam}.{operation.operation}')} | {word} | {it.compared:,} "
         f"| {it.mismatched:,} | {it.ignored:,} | {_text(verdict_words(operation))} |"
     )
 

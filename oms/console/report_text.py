@@ -89,11 +89,13 @@ def _phase(phase: PhaseReport, colour: bool) -> Iterator[str]:
 
 def _operation(operation: OperationReport) -> Iterator[str]:
     it, verdict = operation.evidence, operation.verdict
+    mark = "-" if operation.waived else _MARKS[verdict.readiness]
     yield (
-        f"{cut(f'{_MARKS[verdict.readiness]:<2} {operation.name}', 28):<28}{it.seen:>11,}{it.sampled:>11,}{it.compared:>11,}"
+        f"{cut(f'{mark:<2} {operation.name}', 28):<28}{it.seen:>11,}{it.sampled:>11,}{it.compared:>11,}"
         f"{it.matched:>11,}{it.reasonable:>8,}{it.ignored:>9,}{it.mismatched:>9,}"
     )
-    yield from wrapped(f"{verdict.readiness.value}: {verdict_words(operation)}", _INDENT)
+    lead = "waived" if operation.waived else verdict.readiness.value
+    yield from wrapped(f"{lead}: {verdict_words(operation)}", _INDENT)
     yield from _counts("at", operation.stages)
     yield from _counts("not compared:", {name.replace("_", " "): count for name, count in it.not_compared.items()})
     yield from _counts("of these", operation.events)
