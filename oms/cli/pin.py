@@ -100,7 +100,11 @@ def _folder(given: Path | None, phase: str) -> Path:
 
 def _write(path: Path, source: str) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.parent.is_dir():
+            path.parent.mkdir(parents=True)
+    except OSError as error:
+        raise CouldNot(f"{path.parent}: found {error.strerror or error}, wanted a folder for the test") from error
+    try:
         with path.open("x", encoding="utf-8") as file:
             file.write(source)
     except FileExistsError:

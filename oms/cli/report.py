@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,19 +88,27 @@ def data_of(
     )
 
 
-def demands_of(flags: Path, *, profile: str | None = None) -> Demands:
+def demands_of(
+    flags: Path, *, profile: str | None = None, warn: Callable[[str], None] = lambda problem: None
+) -> Demands:
     """Return what the policy in the folder *flags* wants of each phase, under *profile*; its defaults where it is missing or broken.
 
+    Args:
+        warn: Told of what is wrong with the policy.
+
     Raises:
-        BadInput: if the policy has no such *profile*.
+        BadInput: if there is no such *profile*.
     """
     from oms.console.report import Wanted
     from oms.rollout.guard.policy_file import FILE, read_policy
     from oms.seams import PHASES
 
-    policy = read_policy(flags / FILE, PHASES, profile=profile)
-    if unknown := next((problem for problem in policy.problems if problem.path == f"profile.{profile}"), None):
-        raise unknown
+    policy, is_there = read_policy(flags / FILE, PHASES, profile=profile), (flags / FILE).exists()
+    for problem in policy.problems:
+        if problem.path == f"profile.{profile}" or (profile is not None and not is_there):
+            raise problem
+        if is_there:
+            warn(f"{problem}; the report goes by the defaults there")
     standings = policy.phases
 
     def wanted(phase: str) -> Wanted:
@@ -168,7 +177,7 @@ def _report(arguments: argparse.Namespace, out: Output) -> int:
         data = data_of(
             journal,
             command=shlex.join(words),
-            demands=demands_of(folders.flags, profile=arguments.profile),
+            demands=demands_of(folders.flags, profile=arguments.profile, warn=out.warn),
             phase=arguments.phase,
             since=arguments.since,
         )

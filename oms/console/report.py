@@ -84,7 +84,7 @@ def build_report(
         command=command,
         made_at=made_at,
         since=first if since is None else since,
-        until=until,
+        until=until if until is None or since is None else max(since, until),
         phases=tuple(phases),
         silent=tuple(sorted(name for name in bound if name not in names and phase in (None, name))),
         moves=tuple(move for move in _moves(reader, window) if phase in (None, move.phase)),

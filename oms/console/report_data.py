@@ -253,7 +253,9 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class PhaseReport:
-    """One phase: its operations, the worst first and the waived last, its divergences, unexplained ones first, and its rules, those with hits first.
+    """One phase.
+
+    Its operations stand the worst first and the waived last, its divergences unexplained ones first, its rules those with hits first.
 
     Attributes:
         never_seen: Operations of its bound seams that nobody called.

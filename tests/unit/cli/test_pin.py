@@ -375,6 +375,26 @@ def test_existing_file(oms: Oms, place: Place, folder: Path) -> None:
     assert "# somebody's work\n" == path.read_text()
 
 
+def test_folder_that_is_a_file(oms: Oms, place: Place, tmp_path: Path) -> None:
+    """A file where the folder is wanted is no pinned test: exit code 4."""
+    fill(place, stored("abcdef012345", sample={"call": {}, "legacy": {"type": "int"}, "unified": {"type": "str"}}))
+    (tmp_path / "file").write_text("")
+    done = oms("pin", "abcdef012345", "--out", str(tmp_path / "file"))
+
+    assert (4, "", 1) == (done.code, done.out, len(done.err.splitlines()))
+    assert "wanted a folder for the test" in done.err
+
+
+def test_newest_version_is_pinned(oms: Oms, place: Place, folder: Path) -> None:
+    """Of several versions with one fingerprint the one that was seen last is pinned."""
+    call = {"call": {"key": {"type": "str", "length": 1}}, "legacy": {"type": "int"}, "unified": {"type": "str"}}
+    old = [stored("abcdef012345", version="old", seen_at=time.time() - 60, sample=call)] * 3
+    new = stored("abcdef012345", version="new", sample={"path": ""})
+    fill(place, *old, new)
+
+    assert "found no sample with the arguments of its call" in oms("pin", "abcdef012345", "--out", str(folder)).err
+
+
 def test_outside_the_repository(oms: Oms, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a folder of contracts, and without --out, nothing is written: exit code 2 and where to go."""
     fill(place, stored("abcdef012345", sample={"call": {}, "legacy": {"type": "int"}, "unified": {"type": "str"}}))
