@@ -6,16 +6,8 @@ import datetime as dt
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from oms.console.report_data import (
-    GroupReport,
-    Moment,
-    Move,
-    OperationReport,
-    PhaseReport,
-    ReportData,
-    RuleReport,
-    Wanted,
-)
+from oms.console.report_data import Moment, Move, OperationReport, PhaseReport, ReportData, Wanted
+from oms.console.report_groups import GroupReport, RuleReport
 from oms.console.report_operation import Counted, count, operation_report
 from oms.console.timeline import COUNTED, moments
 from oms.domain.evidence import Evidence

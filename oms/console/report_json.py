@@ -8,16 +8,15 @@ from typing import Any
 
 from oms.console.report_data import (
     SCHEMA,
-    GroupReport,
     LatencyReport,
     Move,
     OperationReport,
     Percentiles,
     PhaseReport,
     ReportData,
-    RuleReport,
     VersionReport,
 )
+from oms.console.report_groups import GroupReport, RuleReport
 from oms.domain.evidence import Evidence
 from oms.domain.record import Repair
 from oms.journal.entries import ProcessEntry

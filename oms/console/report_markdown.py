@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from oms.console.numbers import described, duration, percent, ratio, utc
-from oms.console.report_data import GroupReport, OperationReport, PhaseReport, ReportData, RuleReport
+from oms.console.report_data import OperationReport, PhaseReport, ReportData
+from oms.console.report_groups import GroupReport, RuleReport
 from oms.console.report_text import before_words, divergence_words, noise_words, verdict_words
 from oms.domain.readiness import Readiness
 

@@ -6,15 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from oms.console.lines import WIDTH, cut, painted, wrapped
 from oms.console.numbers import bound_text, described, duration, percent, ratio, utc
-from oms.console.report_data import (
-    GroupReport,
-    LatencyReport,
-    OperationReport,
-    Percentiles,
-    PhaseReport,
-    ReportData,
-    RuleReport,
-)
+from oms.console.report_data import LatencyReport, OperationReport, Percentiles, PhaseReport, ReportData
+from oms.console.report_groups import GroupReport, RuleReport
 from oms.domain.readiness import Readiness
 
 _MARKS = {Readiness.NO: "x", Readiness.NOT_YET: "!", Readiness.READY: "ok"}
