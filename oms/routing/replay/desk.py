@@ -15,6 +15,7 @@ from oms.routing.contain import CONTAINED, INSIDE
 from oms.routing.job import Job, who_raised
 from oms.routing.replay.circuits import adopt_open, circuit_of
 from oms.routing.replay.recorder import Attempt, Begun, Circuit, End, Ended, Happening, Moment, Recording, Woke
+from oms.routing.replay.script import Past, script_of, word_of
 from oms.routing.replay.virtual import TwinCall, VirtualClock
 from oms.routing.state import SeamState
 from oms.seams.resilience import TIME
@@ -29,6 +30,7 @@ _LATELY_S = 54.0
 """Nine tenths of a minute: what a breaker that reads a minute's window in tenths surely has in it."""
 
 _ATTEMPTS_KEPT = 256
+_CALLS_KEPT = 256
 
 _ANY = "any"
 _LOG = logging.getLogger("oms.routing")
@@ -40,14 +42,16 @@ class Line:
     Attributes:
         parted: How the sides last differed in whom they let in, None while they are in step. After a gap they may differ in any way.
         lately: When attempts ended, seconds of the monotonic clock, and whether they failed; in the control's order.
+        past: When calls that have ended began, and what their attempts came to; in the order in which they ended.
         is_blind: The twin has not seen all failures that its control counts by now: it will open at another moment, once.
     """
 
-    __slots__ = ("is_blind", "lately", "parted", "twin")
+    __slots__ = ("is_blind", "lately", "parted", "past", "twin")
 
     def __init__(self, twin: Any, parted: str | None, *, is_blind: bool, after: Line | None) -> None:
         self.twin = twin
         self.lately: deque[tuple[float, bool]] = after.lately if after else deque(maxlen=_ATTEMPTS_KEPT)
+        self.past: deque[Past] = after.past if after else deque(maxlen=_CALLS_KEPT)
         self.parted = parted
         self.is_blind = is_blind
 
@@ -178,6 +182,11 @@ class Desk:
             self._compare(at, recording, call, end.outcome, end.circuit)
         else:
             recording.leave(Disposition.UNSHADOWED)
+        label = (
+            recording.operation.label
+        )  # a call whose caller went away has ended above: nobody can live through that again
+        words = tuple(word_of(attempt, label) for attempt in call.attempts)
+        self._lines.get(recording.subject, recording.line).past.append((call.began_s, words))
 
     def _line(self, at: Moment, recording: Recording) -> Line:
         subject = recording.subject
@@ -236,14 +245,25 @@ class Desk:
         verdict, reason = self._state.judge.note(
             recording.operation,
             self._facts(at, recording, given := _given(recording)),
+            recording.cell.place,
             differences,
             is_reasonable=not is_exact,
             given=given,
+            script=lambda: self._script(recording, call),
         )
         also = () if NO_OUTCOME in (legacy.outcome, unified.outcome) else _who_raised(legacy, unified, verdict)
         recording.count(verdict, reason, *also)
         has_failed = verdict is Outcome.MISMATCHED and unified.refused_by is not None and legacy.refused_by is None
         self._guard(recording, is_bad=has_failed)
+
+    def _script(self, recording: Recording, call: TwinCall) -> dict[str, object]:
+        return script_of(
+            call.attempts,
+            recording.operation.label,
+            draws=recording.draws,
+            past=recording.line.past,
+            began_s=call.began_s,
+        )
 
     def _is_new(self, at: Moment, recording: Recording, circuit: Circuit, parted: str) -> bool:
         """Tell whether the sides have parted here, and not before; a new twin then adopts the control's breaker."""

@@ -99,6 +99,8 @@ class TwinCall:
     """One call of a twin. It goes on at the control's events, and waits for the next one in between.
 
     Attributes:
+        attempts: Of the control, as far as they have ended.
+        began_s: When the control began, seconds of the monotonic clock.
         delays: Seconds of each of its sleeps.
         limits: Time limits it stands in, innermost last.
         is_cut: Its limit ended the attempt; whoever set the limit is about to learn of it.
@@ -111,7 +113,8 @@ class TwinCall:
         self._clock, self._recording = clock, recording
         self._coroutine: Coroutine[Any, Any, Any] | None = None
         self._waits: _Pause | None = None
-        self._attempts: list[Attempt] = []
+        self.attempts: list[Attempt] = []
+        self.began_s = 0.0
         self._stand_ins: dict[int, BaseException] = {}
         self._errors: list[str] = []
         self._wanted = self._drawn = 0
@@ -140,13 +143,14 @@ class TwinCall:
         async def attempt() -> Any:
             return await _OUTCOME
 
+        self.began_s = at.monotonic
         args, kwargs = self._recording.arguments
         self._coroutine = method(attempt, *args, **kwargs)
         self._drive(at, lambda coroutine: coroutine.send(None))
 
     def attempt_ended(self, at: Moment, attempt: Attempt) -> None:
         """The control's next attempt has ended."""
-        self._attempts.append(attempt)
+        self.attempts.append(attempt)
         if self._waits is _SLEEP:
             self._wake(at)  # the control did not sleep so long, or not at all
         elif self._waits is _OUTCOME:
@@ -181,8 +185,8 @@ class TwinCall:
     def control_trace(self, outcome: str, state: str | None) -> Trace:
         """Return what the control did, which ended with *outcome* and left its breaker in *state*."""
         labels = {End.RAISED: lambda one: self._label(one.error), End.CUT: lambda one: _CUT}
-        errors = tuple(labels[one.end](one) for one in self._attempts if one.end in labels)
-        return Trace(len(self._attempts), errors, tuple(self._recording.delays), outcome, state)
+        errors = tuple(labels[one.end](one) for one in self.attempts if one.end in labels)
+        return Trace(len(self.attempts), errors, tuple(self._recording.delays), outcome, state)
 
     def _wake(self, at: Moment) -> None:
         self._drive(at, lambda coroutine: coroutine.send(None))
@@ -190,7 +194,7 @@ class TwinCall:
     def _deliver(self, at: Moment) -> None:
         """Give the twin the outcome of the attempt that it waits for."""
         number = self._wanted
-        attempt = self._attempts[number - 1]
+        attempt = self.attempts[number - 1]
         limit = min((one for one in self.limits if one is not None), default=None)
         if limit is not None and (attempt.took > limit or (attempt.end is End.CUT and attempt.took >= limit)):
             self.is_cut = True
@@ -239,7 +243,7 @@ class TwinCall:
         elif pause is _OUTCOME:
             self._wanted += 1
             self._waits = _OUTCOME
-            if self._wanted <= len(self._attempts):
+            if self._wanted <= len(self.attempts):
                 self._deliver(at)
         else:
             self.fault = "not_replayable"

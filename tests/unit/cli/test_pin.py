@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import importlib.util
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -155,13 +157,13 @@ def set_and_get(value: object) -> Callable[[Cache], None]:
     return call
 
 
-TO_TUPLE = "lambda value: {**value, 'tags': tuple(value['tags'])}"
+TO_TUPLE = "lambda value: {**value, 'properties': tuple(value['properties'])}"
 
 
 def test_red_until_mended(oms: Oms, place: Place, folder: Path) -> None:
     """A planted divergence is pinned as a test that is valid, clean, red for the right reason, without values; mended it is green."""
     planted = plant(folder, unified=TO_TUPLE)
-    fingerprint = shadow(place, planted, set_and_get({"tags": [SECRET, "b"], "password": SECRET}))
+    fingerprint = shadow(place, planted, set_and_get({"properties": [SECRET, "b"], SECRET.replace("-", ""): SECRET}))
 
     done = oms("pin", fingerprint[:6], "--out", str(folder))
     path = folder / f"test_pinned_{fingerprint}.py"
@@ -180,11 +182,12 @@ def test_red_until_mended(oms: Oms, place: Place, folder: Path) -> None:
     assert (0, "") == (done.code, done.err)
     assert f"{path}: written; it is red, for unified has to change: pytest {path}" == done.out.splitlines()[0]
     assert SECRET not in source + done.out
+    assert SECRET.replace("-", "") not in source + done.out
     assert "FILL IN" in source
-    assert 'value = shaped("tags", [1] * 2)' in source
+    assert 'value = shaped("properties", [1] * 2)' in source
     assert "ttl = 60" in source
     assert (1, 0, 0) == (red.returncode, ruff.returncode, formatted.returncode)
-    assert "unified has to change: type at tags, list from legacy, tuple from unified" in red.stdout
+    assert "unified has to change: type at properties, list from legacy, tuple from unified" in red.stdout
     assert (0, "1 passed") == (green.returncode, green.stdout.splitlines()[-1][:8])
 
 
@@ -211,6 +214,45 @@ def test_kinds(oms: Oms, place: Place, folder: Path, *, legacy: str, unified: st
 
     assert (0, mend) == (done.code, done.json["mend"]), done
     assert 0 == green.returncode, green.stdout
+
+
+def test_a_miss_that_is_right(oms: Oms, place: Place, folder: Path) -> None:
+    """Where a rule says that the side with nothing is right, what the other one has is stored: nothing would be read of nothing."""
+    planted = plant(folder, unified="lambda value: None")
+    fingerprint = shadow(place, planted, lambda cache: (cache.set("k", {"a": 1}, ttl=0), cache.get("k")))
+    done = oms("pin", fingerprint, "--out", str(folder), "--json")
+    path = folder / f"test_pinned_{fingerprint}.py"
+    plant(folder, legacy="lambda value: None", unified="lambda value: None")
+
+    assert (0, "legacy") == (done.code, done.json["mend"]), done
+    assert "The rule TC-01 accepts it" in path.read_text()
+    assert 0 == run_pytest(path).returncode
+
+
+@pytest.mark.parametrize(
+    ("unified", "value"),
+    [
+        ("str.lower", "Jane Doe"),
+        ("str.strip", " padded"),
+        ("lambda value: round(value, 2)", 3.14159),
+        ("lambda value: int(float(value))", 2**60 + 1),
+        ("lambda value: {**value, 'name': value['name'].upper()}", {"name": "straße"}),
+        ("lambda value: value.replace(microsecond=0)", dt.datetime(2025, 7, 2, 12, 0, 0, 5)),
+        ("lambda value: value.normalize() + 0 if value == 0 else value.quantize(1)", Decimal("2.50")),
+    ],
+)
+def test_two_values_of_one_type(oms: Oms, place: Place, folder: Path, unified: str, value: object) -> None:
+    """What changes a value and not its type is found by stand-ins that code treats differently; mended it is green."""
+    fingerprint = shadow(place, plant(folder, unified=unified), set_and_get(value))
+    done = oms("pin", fingerprint, "--out", str(folder))
+    path = folder / f"test_pinned_{fingerprint}.py"
+    source = path.read_text()
+    plant(folder)
+
+    assert 0 == done.code, done.out
+    assert "in alike(key, value):" in source
+    assert repr(value) not in source
+    assert 0 == run_pytest(path).returncode
 
 
 def test_green_is_told(oms: Oms, place: Place, folder: Path) -> None:
@@ -331,6 +373,26 @@ def test_existing_file(oms: Oms, place: Place, folder: Path) -> None:
     assert (3, 1) == (done.code, len(done.err.splitlines()))
     assert "it is pinned already" in done.err
     assert "# somebody's work\n" == path.read_text()
+
+
+def test_folder_that_is_a_file(oms: Oms, place: Place, tmp_path: Path) -> None:
+    """A file where the folder is wanted is no pinned test: exit code 4."""
+    fill(place, stored("abcdef012345", sample={"call": {}, "legacy": {"type": "int"}, "unified": {"type": "str"}}))
+    (tmp_path / "file").write_text("")
+    done = oms("pin", "abcdef012345", "--out", str(tmp_path / "file"))
+
+    assert (4, "", 1) == (done.code, done.out, len(done.err.splitlines()))
+    assert "wanted a folder for the test" in done.err
+
+
+def test_newest_version_is_pinned(oms: Oms, place: Place, folder: Path) -> None:
+    """Of several versions with one fingerprint the one that was seen last is pinned."""
+    call = {"call": {"key": {"type": "str", "length": 1}}, "legacy": {"type": "int"}, "unified": {"type": "str"}}
+    old = [stored("abcdef012345", version="old", seen_at=time.time() - 60, sample=call)] * 3
+    new = stored("abcdef012345", version="new", sample={"path": ""})
+    fill(place, *old, new)
+
+    assert "found no sample with the arguments of its call" in oms("pin", "abcdef012345", "--out", str(folder)).err
 
 
 def test_outside_the_repository(oms: Oms, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

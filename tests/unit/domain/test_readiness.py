@@ -112,7 +112,7 @@ def test_only_empty_answers() -> None:
 
     assert (Readiness.NOT_YET, 1.0, 35_575) == (found.readiness, found.bound, found.more)
     assert "nothing was compared that is evidence, of 100,000 calls" in found.missing
-    assert ("100,000 matches of two empty answers are no evidence",) == found.notes
+    assert ("100,000 matches of two empty answers: no evidence",) == found.notes
 
 
 def test_never_seen() -> None:
@@ -149,7 +149,7 @@ def test_holds() -> None:
 def test_notes() -> None:
     """Rules that take more than one comparison in twenty are told, and so are repeated requests."""
 
-    assert ("rules ignore 5.1% of the comparisons", "9 repeated requests are no evidence") == verdict(
+    assert ("rules ignore 5.1% of the comparisons", "9 repeated requests: no evidence") == verdict(
         compared(949, ignored=51, repeated=9)
     ).notes
     assert () == verdict(compared(950, ignored=50)).notes

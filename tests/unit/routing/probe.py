@@ -70,7 +70,10 @@ class HastyAlone(Protocol):
 
 
 PROBE = Phase("probe")
-ASK = PROBE.seam("ask", port=Ask)
+NAMES = frozenset({"a", "b", "id", "at", "items", "seen", "hidden", *(f"field_{number}" for number in range(100))})
+"""Keys of mappings that may stand in a path; ``shown`` may because its value may be shown."""
+
+ASK = PROBE.seam("ask", port=Ask, names=NAMES)
 HASTY = PROBE.seam("ask", port=HastyAsk)
 ALONE = PROBE.seam("alone", port=AskAlone)
 HASTY_ALONE = PROBE.seam("alone", port=HastyAlone)
