@@ -105,15 +105,19 @@ def test_forced_over_an_objection(room: Room) -> None:
     assert [True] == [line.flip.forced for line in room.audit.read().lines]
 
 
-def test_scope_that_ends_is_waited_for(room: Room) -> None:
-    """A scope that is just ending does not refuse the flip that comes a moment too early."""
-    digest = room.flags.read("cache").digest
-    room.standings = [process(11, digest=digest, oldest_scope_at=time.time())]
-    threading.Timer(0.05, lambda: room.standings.__setitem__(0, process(11, digest=digest))).start()
+@pytest.mark.parametrize(("settle_s", "wait_s"), [(60.0, 100.0), (0.0, 300.0)], ids=["at least", "by the wait"])
+def test_scope_that_ends_is_waited_for(
+    room: Room, monkeypatch: pytest.MonkeyPatch, settle_s: float, wait_s: float
+) -> None:
+    """A scope that is just ending does not refuse the flip that comes a moment too early; who waits for long afterwards does so before."""
+    monkeypatch.setattr(flip_module, "SETTLE_S", settle_s)
+    room.standings = [process(11, digest=room.flags.read("cache").digest, oldest_scope_at=time.time())]
+    threading.Timer(0.05, setattr, (room, "follow", True)).start()
 
-    move(room, "dualwrite", wait_s=flip_module.SETTLE_S)
+    report = move(room, "dualwrite", wait_s=wait_s)
 
     assert "dualwrite" == room.stands()
+    assert report.confirmed
 
 
 def test_moved_in_between(room: Room) -> None:
