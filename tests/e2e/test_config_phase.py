@@ -14,6 +14,11 @@ from oms.flagging.files import FlagFiles
 from oms.seams import PHASES
 from tests.e2e.command import oms
 
+LONG_S = 400.0
+"""For a whole rehearsal on a busy machine."""
+
+pytestmark = pytest.mark.timeout(900)
+
 
 @pytest.fixture(scope="module")
 def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
@@ -29,6 +34,7 @@ def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str,
         out,
         "--json",
         env={"JWT_SECRET": "theirs-and-nobody-elses"},
+        limit_s=LONG_S,
     )
 
     assert 0 == done.returncode, done.stderr
