@@ -21,6 +21,9 @@ from oms.journal.store import Store, StoreSettings, is_corrupt
 _log = logging.getLogger(__name__)
 
 _SHOWN_AFTER_S = 1.0
+_BUSY_IS_NEWS_S = 5.0
+"""How long another program may hold the lock before it is told."""
+
 _FORK_WAIT_S = 1.0
 _SEEN_EVERY_S = 5.0
 _DEFAULT_LIMITS = JournalLimits()
@@ -67,6 +70,7 @@ class Journal:
         self._store: Store | None = None
         self._deadline = 0.0
         self._problem: str | None = None
+        self._told: str | None = None
         self._drain_problem: str | None = None
         self._failing_since: float | None = None
         self._lost_before = 0
@@ -213,11 +217,14 @@ class Journal:
         problem = (
             f"journal {self._settings.path}: {what}; counts wait in memory, calls go on, writing resumes by itself"
         )
-        if problem != self._problem:
-            _log.warning("%s", problem)
         self._problem = problem
         if self._failing_since is None:
             self._failing_since, self._lost_before = self._clock(), self._pending.lost
+        # Other processes write too, and a slow disk lets one of them wait: that is no news before it has lasted.
+        may_pass = _is_busy(error) and abs(self._clock() - self._failing_since) < _BUSY_IS_NEWS_S
+        if problem != self._told and not may_pass:
+            _log.warning("%s", problem)
+            self._told = problem
 
     def _close_after(self, error: Exception) -> None:
         if is_corrupt(error):
@@ -239,10 +246,11 @@ class Journal:
         since, self._failing_since = self._failing_since, None
         if since is None:
             return
-        _log.info("journal %s: writing again", self._settings.path)
+        if self._told is not None:
+            _log.info("journal %s: writing again", self._settings.path)
         if self._pending.lost > self._lost_before or now - since > _SHOWN_AFTER_S:
             self._pending.note(Loss(since, now, 0, f"not writable: {self._problem}"))
-        self._problem = None
+        self._problem = self._told = None
 
     # A connection must not cross a fork, not even to be closed there. So the parent closes it before, under the lock
     # that every write holds, and opens another when it next writes.
@@ -288,6 +296,11 @@ def _restart_after_fork(journal: Journal) -> None:
         after_in_parent=hook(Journal.after_fork_in_parent),
         after_in_child=hook(Journal.after_fork_in_child),
     )
+
+
+def _is_busy(error: Exception) -> bool:
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(code, int) and code & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _what(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 
@@ -41,8 +42,40 @@ def test_locked_file_keeps_counts_in_memory(path, feed, locked, total, caplog):
     assert journal.stop(1.0)
 
 
-def test_problem_is_logged_once(path, feed, locked, caplog):
+def test_lock_is_news_when_it_lasts(path, feed, locked, caplog):
+    """Processes write one after the other, so a lock is told when it has lasted for seconds, and then once; its end is told too."""
+    now = [1_000.0]
+    journal = Journal(path, feed, clock=lambda: now[0])
+    feed.calls(1)
+    told = []
+    with caplog.at_level(logging.INFO):
+        for now[0] in (1_000.0, 1_004.0, 1_006.0, 1_008.0):
+            journal.flush()
+            told.append(len(caplog.records))
+        locked.execute("ROLLBACK")
+        journal.flush()
+
+    assert [0, 0, 1, 1] == told
+    assert ["WARNING", "INFO"] == [record.levelname for record in caplog.records]
+
+
+def test_brief_lock_is_no_news(path, feed, locked, caplog):
+    """A lock that is gone at the next flush is told by nobody, and nothing is missing."""
+    journal = Journal(path, feed)
+    feed.calls(1)
+    with caplog.at_level(logging.INFO):
+        results = [journal.flush()]
+        locked.execute("ROLLBACK")
+        results.append(journal.flush())
+
+    assert ([False, True], []) == (results, caplog.records)
+
+
+def test_problem_is_logged_once(path, feed, caplog):
     """A full disk must not be filled by lines about it."""
+    path.parent.mkdir(exist_ok=True)
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE theirs (what)")
     journal = Journal(path, feed)
     feed.calls(1)
     with caplog.at_level(logging.WARNING):
