@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -158,3 +159,15 @@ def test_silence_after_a_loss_is_not_quiet(tmp_path: Path) -> None:
     path = losing(tmp_path / "journal.db", until=60)
 
     assert Readiness.NOT_YET is report(path, made_at=NIGHT + 86_400).readiness
+
+
+def test_repeated_requests_count_where_the_policy_lets_them(tmp_path: Path) -> None:
+    """A policy without a cap per request judges as the controller does: what is repeated is evidence, too."""
+    batch = Batch([*tallies(NEW, matched=50), Tally(NEW, "repeated", 49)])
+    path = written(tmp_path / "journal.db", (0, batch), (60, Batch(tallies(NEW, matched=1))))
+    capped, free = (
+        report(path, wanted=replace(EASY, cap_per_request=cap)).phases[0].operations[0].evidence.trials
+        for cap in (True, False)
+    )
+
+    assert (2, 51) == (capped, free)
