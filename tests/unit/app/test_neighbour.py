@@ -11,7 +11,7 @@ import pytest
 
 from oms.app.neighbour import Neighbour, raise_if_unwell
 from oms.app.upstream.faults import CLOSE, HANG, MOVED, RESET, UNAVAILABLE, between
-from tests.unit.app.neighbours import ANSWER_S, upstream
+from tests.unit.app.neighbours import answer_s, upstream
 
 PLANS = {
     "x": (
@@ -29,7 +29,7 @@ def test_what_was_made_was_received() -> None:
 
     async def go() -> tuple[list[str], int, dict[str, int]]:
         async with upstream(PLANS) as (url, app):
-            neighbour = Neighbour(lambda: url, answer_s=ANSWER_S)
+            neighbour = Neighbour(lambda: url, answer_s=answer_s(PLANS))
             ends = [await end_of(neighbour) for _ in range(6)]
             await neighbour.aclose()
             return ends, neighbour.made, dict(app.received)
@@ -66,7 +66,7 @@ def test_an_answer_that_drips() -> None:
             with pytest.raises(TimeoutError):
                 await neighbour.send("GET", "x/1")
             await neighbour.aclose()
-            await asyncio.wait_for(ended.wait(), 10)
+            await asyncio.wait_for(ended.wait(), 60)
             assert 1 == neighbour.made
 
     ended = asyncio.Event()
