@@ -60,7 +60,9 @@ class Room:
         """Return *process* as it stands once it has followed the cache's flag."""
         now = time.time()
         digest = self.flags.read("cache").digest
-        return replace(process, beat_at=now + BEATS_FOR_S, phases={**process.phases, "cache": PhaseStanding(digest, now)})
+        return replace(
+            process, beat_at=now + BEATS_FOR_S, phases={**process.phases, "cache": PhaseStanding(digest, now)}
+        )
 
     def stand(self, split: Stage | Split, phase: str = "cache") -> str:
         """Put *phase* where a test begins and return the digest."""
