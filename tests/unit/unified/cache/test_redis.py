@@ -138,9 +138,9 @@ def test_many_processes_share(build: Build) -> None:
     assert (False, None, None) == (one.process_local, one.stats().size, one.stats().max_size)
 
 
-def test_one_client_per_loop(build: Build, redis_server: RedisServer, eventually: Build) -> None:
+def test_one_client_per_loop(build: Build, own_redis: RedisServer, eventually: Build) -> None:
     """Each loop has a client of its own, closed when the loop ends, though nobody asked for it; no connection is left open."""
-    cache = build()
+    cache = build(server=own_redis)
 
     async def main(n: int) -> list[Any]:
         await cache.aset(str(n), n)
@@ -155,21 +155,21 @@ def test_one_client_per_loop(build: Build, redis_server: RedisServer, eventually
 
     assert [[1, *[n] * 100] for n in range(8)] == answers
     assert {} == cache.storage._loops._held
-    with redis_server.client() as client:
+    with own_redis.client() as client:
         eventually(lambda: _others(client) == 0)
 
 
-def test_connections_are_bounded(build: Build, redis_server: RedisServer, eventually: Build) -> None:
+def test_connections_are_bounded(build: Build, own_redis: RedisServer, eventually: Build) -> None:
     """However many tasks ask at once, a loop opens 32 connections at most, and everybody is answered."""
-    cache = build()
+    cache = build(server=own_redis)
 
     async def main(client: Any) -> tuple[int, set[Any]]:
         await cache.aset("k", 1)
         answers = await asyncio.gather(*(cache.aget("k") for _ in range(500)))
         return _others(client), set(answers)
 
-    with redis_server.client() as client:
-        # The server may still be about to close those of an earlier test.
+    with own_redis.client() as client:
+        # The server may still be about to close the one that waited for its start.
         eventually(lambda: _others(client) == 0)
         connections, answers = asyncio.run(main(client))
 

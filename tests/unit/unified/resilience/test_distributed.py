@@ -346,7 +346,7 @@ def test_outage_while_others_moved_on(own_redis: RedisServer, replica: Any) -> N
     own_redis.start()
 
     assert (True, CLOSED) == alone
-    assert until(lambda: first.state is OPEN)
+    assert until(lambda: first.state is OPEN and second.state is OPEN)
     assert (False, False) == (tries(first), tries(second))
 
 
@@ -375,11 +375,16 @@ def test_stopped_redis(own_redis: RedisServer, replica: Any) -> None:
     fail(breaker)
     assert until(lambda: breaker.store.is_lost)
     fail(breaker, 4)
-    answers = [breaker.store.ask(breaker, "read", 0) for _ in range(100)]
-    at_once = [answer.done() and answer.result() is None for answer in answers]
+
+    def told_at_once() -> bool:
+        answers = [breaker.store.ask(breaker, "read", 0) for _ in range(100)]
+        return all(answer.done() and answer.result() is None for answer in answers)
+
+    # An answer from before it stood still may be taken for its return, once.
+    ended = until(told_at_once)
     own_redis.resume()
 
-    assert [True] * 100 == at_once
+    assert ended
     assert until(lambda: not breaker.store.is_lost)
 
 
@@ -561,7 +566,7 @@ def eight(redis_server: RedisServer) -> Iterator[Callable[..., list[BreakerProce
 
 def test_eight_processes_hear(eight: Any) -> None:
     """A breaker that opens in one process is soon open in all eight; how soon is a figure of the bench."""
-    processes = eight(failure_ratio=0, failure_threshold=1)
+    processes = eight(failure_ratio=0, failure_threshold=1, timeout=600)
     for process in processes[1:]:
         process.tell("await open")
     failed = processes[0].ask("fail")
