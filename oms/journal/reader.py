@@ -17,7 +17,8 @@ from oms.journal.samples import add_buckets, load_buckets, load_samples
 from oms.journal.schema import check_is_ours
 from oms.journal.slices import read_slices
 
-_BUSY_S = 1.0
+_BUSY_S = 5.0
+"""Nobody keeps a reader waiting but a process that makes, moves up or leaves the file; on a busy machine that may take its time."""
 
 
 class JournalReader:

@@ -29,7 +29,7 @@ def flip(
     """Move *phase* to what is wished, then wait until every live process says so.
 
     Args:
-        wait_s: How long to wait for processes, in seconds; up to a fifth of it, one second at least, goes by before a flip is refused because of them.
+        wait_s: How long to wait for processes, in seconds. Before the flip they are given a fifth of it, one second at least.
         based_on: Digest of the flag that somebody looked at before deciding; None for the flag as it is at this call.
 
     Raises:

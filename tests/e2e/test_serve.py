@@ -13,7 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.command import ROOT, Running, oms, running, wait_until
+from tests.e2e.command import DEADLINE_S, ROOT, WAIT_S, Running, oms, running, wait_until
+
+pytestmark = pytest.mark.timeout(900)
 
 
 @dataclass
@@ -38,14 +40,15 @@ def service(tmp_path: Path) -> Iterator[Service]:
     shutil.copytree(ROOT / "flags", flags)
     with running("serve", "--port", "0", "--flags", flags, "--var", var) as command:
         url = command.wait_for_line(containing="listening on").split("listening on ")[1].split(",")[0]
-        with httpx.Client(base_url=url, timeout=30) as client:
+        with httpx.Client(base_url=url, timeout=DEADLINE_S) as client:
             yield Service(command, client, flags, var)
 
 
 def test_walk_by_hand(service: Service) -> None:
     """Each stage is reached by the command, acknowledged by the service, and answers the same."""
+    folders = ("--json", "--wait", WAIT_S, "--flags", service.flags, "--var", service.var)
     for stage in ("dualwrite", "shadow", "live=5", "live"):
-        done = oms("flip", "cache", stage, "--why", "test", "--json", "--flags", service.flags, "--var", service.var)
+        done = oms("flip", "cache", stage, "--why", "test", *folders)
 
         assert 0 == done.returncode, done.stderr + done.stdout
         assert (1, 1) == (json.loads(done.stdout)["processes"], json.loads(done.stdout)["acknowledged"])
@@ -53,7 +56,7 @@ def test_walk_by_hand(service: Service) -> None:
         for tenant in ("tenant-1", "tenant-2"):
             ancestors = service.client.get("/types/LocalBusiness/ancestors", headers={"X-Tenant": tenant})
             assert ["Organization", "Place", "Thing"] == ancestors.json()
-    back = oms("rollback", "cache", "--json", "--flags", service.flags, "--var", service.var)
+    back = oms("rollback", "cache", *folders)
 
     assert 0 == back.returncode, back.stderr
     assert "shadow" == service.stage()
