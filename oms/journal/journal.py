@@ -21,8 +21,10 @@ from oms.journal.store import Store, StoreSettings, is_corrupt
 _log = logging.getLogger(__name__)
 
 _SHOWN_AFTER_S = 1.0
-_BUSY_IS_NEWS_S = 5.0
-"""How long another program may hold the lock before it is told."""
+"""A gap of less is none."""
+
+_LOCK_IS_NEWS_S = 5.0
+"""A lock that others have held for less is no news: processes that write at once wait for each other."""
 
 _FORK_WAIT_S = 1.0
 _SEEN_EVERY_S = 5.0
@@ -217,12 +219,11 @@ class Journal:
         problem = (
             f"journal {self._settings.path}: {what}; counts wait in memory, calls go on, writing resumes by itself"
         )
-        self._problem = problem
         if self._failing_since is None:
             self._failing_since, self._lost_before = self._clock(), self._pending.lost
-        # Other processes write too, and a slow disk lets one of them wait: that is no news before it has lasted.
-        may_pass = _is_busy(error) and abs(self._clock() - self._failing_since) < _BUSY_IS_NEWS_S
-        if problem != self._told and not may_pass:
+        self._problem = problem
+        is_news = not _is_lock(error) or abs(self._clock() - self._failing_since) > _LOCK_IS_NEWS_S
+        if is_news and problem != self._told:
             _log.warning("%s", problem)
             self._told = problem
 
@@ -246,8 +247,7 @@ class Journal:
         since, self._failing_since = self._failing_since, None
         if since is None:
             return
-        if self._told is not None:
-            _log.info("journal %s: writing again", self._settings.path)
+        _log.info("journal %s: writing again", self._settings.path)
         if self._pending.lost > self._lost_before or now - since > _SHOWN_AFTER_S:
             self._pending.note(Loss(since, now, 0, f"not writable: {self._problem}"))
         self._problem = self._told = None
@@ -298,15 +298,19 @@ def _restart_after_fork(journal: Journal) -> None:
     )
 
 
-def _is_busy(error: Exception) -> bool:
+def _is_lock(error: Exception) -> bool:
+    """Tell whether somebody else is writing, or makes or opens the file."""
+    return isinstance(error, BlockingIOError) or _primary_code(error) == sqlite3.SQLITE_BUSY
+
+
+def _primary_code(error: Exception) -> int | None:
     code = getattr(error, "sqlite_errorcode", None)
-    return isinstance(code, int) and code & 0xFF == sqlite3.SQLITE_BUSY
+    return code & 0xFF if isinstance(code, int) else None
 
 
 def _what(error: Exception) -> str:
     """Say what happened in an operator's words, and what mends it."""
-    code = getattr(error, "sqlite_errorcode", None)
-    primary = code & 0xFF if isinstance(code, int) else None
+    primary = _primary_code(error)
     if primary in _MENDS:
         return f"{error}, wanted {_MENDS[primary]}"
     return f"{error}" if isinstance(error, CouldNot) else f"{type(error).__name__}: {error}"

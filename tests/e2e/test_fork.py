@@ -36,7 +36,7 @@ def test_fork(tmp_path: Path) -> None:
         stages = [client.get("/health").json()["phases"]["cache"]["stage"] for client in clients]
         back = fleet.moved("rollback", "cache")
 
-        # At its end a process has three seconds for the journal, which a busy disk may well take.
+        # At its end a process has ten seconds for the journal, which a busy disk may well take.
         wait_until(lambda: sum(calls) + 7 <= fleet.total(), "what was counted is written")
         assert 0 == parent.end(signal.SIGTERM), parent.lines_so_far(containing="")
     assert 3 == len(set(pids) - {parent.process.pid})

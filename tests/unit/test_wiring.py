@@ -7,6 +7,7 @@ import functools
 import os
 import re
 import shutil
+import sqlite3
 import stat
 import threading
 from pathlib import Path
@@ -64,6 +65,24 @@ def test_trip_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
     assert ("shadow", "hard_fail at types.get: it raised") == (standing.tripped, standing.tripped_by)
     assert (os.getpid(), "hard_fail", "live", "shadow") == (pid, trip.guard, trip.from_stage, trip.to_stage)
+
+
+def test_the_journal_has_time_of_its_own(tmp_path: Path) -> None:
+    """Lanes that may take no time at the end take none from the journal: it waits for a lock, and the end is recorded."""
+    shutil.copytree(ROOT / "flags", tmp_path / "flags")
+    oms = build(flags=tmp_path / "flags", var=tmp_path / "var")
+    oms.start()
+    until((tmp_path / "var" / "journal.db").exists)
+    other = sqlite3.connect(tmp_path / "var" / "journal.db", isolation_level=None, check_same_thread=False, timeout=60)
+    other.execute("BEGIN IMMEDIATE")
+    freed = threading.Timer(0.3, other.execute, ("ROLLBACK",))
+    freed.start()
+    oms.stop(0.0, journal_s=60.0)
+    freed.join()
+    other.close()
+
+    with JournalReader(tmp_path / "var" / "journal.db") as journal:
+        assert ["clean"] == [process.ending for process in journal.processes()]
 
 
 def test_hash_key_is_shared_and_private(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_status_as_json(oms: Oms, place: Place) -> None:
     (process,) = found["processes"]
     assert (follower.pid, {"cache": place.files.read("cache").digest}) == (process["pid"], process["digests"])
     assert {"pid", "host", "digests", "beat_age_s"} == set(process)
-    assert 0 <= process["beat_age_s"] < 5
+    assert 0 <= process["beat_age_s"] < 60
 
 
 def test_status_tells_what_comes_next(oms: Oms, place: Place) -> None:
@@ -373,7 +373,7 @@ def _on_terminal(place: Place, environment: dict[str, str]) -> bytes:
     try:
         child = place.start("status", env=environment, stdout=terminal)
         os.close(terminal)
-        assert 0 == child.wait(60)
+        assert 0 == child.wait(100)
         return os.read(master, 65_536)
     finally:
         os.close(master)

@@ -291,7 +291,7 @@ def test_async_port(oms: Oms, place: Place, folder: Path) -> None:
         while not mismatches():
             await asyncio.sleep(0.002)
 
-    asyncio.run(asyncio.wait_for(use(runtime.facade(DOCUMENTS)), 10))
+    asyncio.run(asyncio.wait_for(use(runtime.facade(DOCUMENTS)), 60))
     runtime.stop(10)
     journal.stop(10)
 
