@@ -20,12 +20,13 @@ from oms.domain.divergence import Divergence
 from oms.domain.record import Batch
 from oms.domain.stage import Stage
 from oms.journal import Journal, JournalReader
-from oms.routing import LaneLimits, Runtime
+from oms.routing import Runtime
 from oms.seams.cache import CACHE, DOCUMENTS, TYPES, AsyncCache, Cache
 from oms.seams.config import CONFIG, SETTINGS
 from oms.seams.known import load_known
 from oms.testing import fixed_stage
 from tests.architecture.sources import ROOT
+from tests.sides.patience import AMPLE, patient
 from tests.unit.cli.conftest import Oms
 from tests.unit.cli.place import Place, until
 
@@ -121,9 +122,9 @@ def plant(folder: Path, *, legacy: str = "as_it_is", unified: str = "as_it_is") 
 
 def shadow(place: Place, planted: Any, call: Callable[[Cache], object]) -> str:
     """Make *call* in a real runtime in shadow over the planted sides, with a journal; return the one fingerprint it has then."""
-    runtime = Runtime(rules=load_known("cache"), limits=LaneLimits(cpu_share=1.0))
+    runtime = Runtime(rules=load_known("cache"), limits=AMPLE)
     sides = planted.make_sides(TYPES)
-    runtime.bind(TYPES, legacy=sides.legacy, unified=sides.unified)
+    runtime.bind(patient(TYPES), legacy=sides.legacy, unified=sides.unified)
     runtime.publish(fixed_stage(Stage.SHADOW, CACHE))
     journal = Journal(place.var / "journal.db", runtime.drain)
     journal.start()
@@ -275,9 +276,9 @@ def test_async_port(oms: Oms, place: Place, folder: Path) -> None:
     import asyncio
 
     planted = plant(folder, unified=TO_TUPLE)
-    runtime = Runtime(limits=LaneLimits(cpu_share=1.0, block_s=5.0))
+    runtime = Runtime(limits=AMPLE)
     sides = planted.make_sides(DOCUMENTS)
-    runtime.bind(DOCUMENTS, legacy=sides.legacy, unified=sides.unified)
+    runtime.bind(patient(DOCUMENTS), legacy=sides.legacy, unified=sides.unified)
     runtime.publish(fixed_stage(Stage.SHADOW, CACHE))
     journal = Journal(place.var / "journal.db", runtime.drain)
     journal.start()
@@ -307,8 +308,8 @@ def test_config_where_the_repository_begins(
     from tests.sides.config import empty
 
     empty(monkeypatch)
-    runtime = Runtime(rules=load_known("config"), limits=LaneLimits(cpu_share=1.0))
-    runtime.bind(SETTINGS, legacy=legacy_settings(), unified=UnifiedSettings(UnifiedEnv(standard_groups)))
+    runtime = Runtime(rules=load_known("config"), limits=AMPLE)
+    runtime.bind(patient(SETTINGS), legacy=legacy_settings(), unified=UnifiedSettings(UnifiedEnv(standard_groups)))
     runtime.publish(fixed_stage(Stage.SHADOW, CONFIG))
     journal = Journal(place.var / "journal.db", runtime.drain)
     journal.start()

@@ -17,9 +17,10 @@ from oms.console.report_markdown import render_markdown
 from oms.console.report_text import render_text
 from oms.domain.stage import Stage
 from oms.journal import Journal, JournalReader
-from oms.routing import LaneLimits, Runtime
+from oms.routing import Runtime
 from oms.seams.cache import CACHE, TYPES
 from oms.testing import fixed_stage
+from tests.sides.patience import AMPLE, patient
 from tests.unit.routing.sides import MapSide
 
 SECRETS = (
@@ -48,8 +49,8 @@ class Leaky(MapSide):
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[JournalReader]:
     """A journal after a shadow over values, keys, field names and exceptions that hold secrets."""
-    runtime = Runtime(hash_key=b"k" * 32, limits=LaneLimits(cpu_share=1.0))
-    runtime.bind(TYPES, legacy=MapSide(), unified=Leaky())
+    runtime = Runtime(hash_key=b"k" * 32, limits=AMPLE)
+    runtime.bind(patient(TYPES), legacy=MapSide(), unified=Leaky())
     runtime.publish(fixed_stage(Stage.SHADOW, CACHE))
     cache = runtime.facade(TYPES)
     values: list[object] = [SECRETS[0], {"password": SECRETS[1]}, [SECRETS[2]], {SECRETS[2]: SECRETS[3]},
