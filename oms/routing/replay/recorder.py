@@ -96,7 +96,9 @@ class Recorder(TimeSource):
         is_too_long: It has more attempts than are written down.
     """
 
-    __setattr__ = object.__setattr__  # time is frozen, a recording is being written
+    # Time is frozen, a recording is being written. Both, or the interpreter takes a way that is ten times as long.
+    __setattr__ = object.__setattr__
+    __delattr__ = object.__delattr__
     draws: Sequence[float] = ()
     delays: Sequence[float] = ()
     is_too_long = False
@@ -173,14 +175,15 @@ class Recorder(TimeSource):
         took = self._now.monotonic - began
         self._attempts += 1
         self._raised(error)
-        is_cancelled = isinstance(error, asyncio.CancelledError)
-        self._put(Attempt(_CANCELLED, took, None) if is_cancelled else Attempt(_RAISED, took, likeness(error)))
+        if isinstance(error, asyncio.CancelledError):
+            self._put(_attempt(Attempt, (_CANCELLED, took, None)))
+        else:
+            self._put(_attempt(Attempt, (_RAISED, took, likeness(error))))
 
     def _raised(self, error: BaseException) -> None:
         """The present attempt has raised *error*, in place of what else it did."""
-        earlier = [row for row in self._failures if row[0] != self._attempts]
-        self._failures = (*earlier[-_ERRORS_KEPT:], (self._attempts, error))
         self._last_error = error
+        self._failures = (*self._failures[-_ERRORS_KEPT:], (self._attempts, error))
 
     def _put(self, what: Attempt | Woke) -> None:
         if self._limits and isinstance(what, Attempt):
