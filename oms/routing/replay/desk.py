@@ -158,7 +158,7 @@ class Desk:
             call.stop(at)
             reel.leave(Disposition.CANCELLED)
             return
-        if reel.is_too_long:
+        if not reel.is_replayable:
             call.fault = Uncomparable.NOT_REPLAYABLE
             call.stop(at)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
@@ -93,7 +94,7 @@ class Recorder(TimeSource):
     Attributes:
         draws: Random numbers that the control drew, in order; the twin gets the same ones.
         delays: Seconds of each of the control's sleeps.
-        is_too_long: It has more attempts than are written down.
+        is_replayable: False once there is something in it that no twin could be told of, or more attempts than are written down.
     """
 
     # Time is frozen, a recording is being written. Both, or the interpreter takes a way that is ten times as long.
@@ -101,7 +102,7 @@ class Recorder(TimeSource):
     __delattr__ = object.__delattr__
     draws: Sequence[float] = ()
     delays: Sequence[float] = ()
-    is_too_long = False
+    is_replayable = True
     _attempts = 0
     _is_over = False
     _failures: Sequence[tuple[int, BaseException]] = ()
@@ -125,7 +126,7 @@ class Recorder(TimeSource):
         self._now = _moment(Moment, (base.monotonic(), base.wall()))
 
     def watched(self, function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        """Return the user's *function*, written down. It runs in the time of its surroundings, for it is not the control's."""
+        """Return the user's async *function*, written down. It runs in the time of its surroundings, for it is not the control's."""
 
         async def run(*args: Any, **kwargs: Any) -> Any:
             base = self._base
@@ -138,13 +139,43 @@ class Recorder(TimeSource):
                 self._failed(error, began)
                 raise
             set_time(self)
-            self._now = now = _moment(Moment, (base.monotonic(), base.wall()))
-            self._attempts += 1
-            self._last_error = None
-            self._put(_attempt(Attempt, (_RETURNED, now.monotonic - began, None)))
+            self._succeeded(began)
             return result
 
         return run
+
+    def watched_plain(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the user's plain *function*, written down from its call until what it returned has been awaited."""
+
+        def run(*args: Any, **kwargs: Any) -> Any:
+            base = self._base
+            set_time(base)
+            began = base.monotonic()
+            try:
+                begun = function(*args, **kwargs)
+            except BaseException as error:
+                set_time(self)
+                self._failed(error, began)
+                raise
+            set_time(self)
+            if inspect.isawaitable(begun):
+                return self._awaited(begun, began)
+            self.is_replayable = False  # what the control makes of that nobody can tell a twin
+            return begun
+
+        return run
+
+    async def _awaited(self, begun: Awaitable[Any], began: float) -> Any:
+        set_time(self._base)
+        try:
+            result = await begun
+        except BaseException as error:
+            back_to(self, error)
+            self._failed(error, began)
+            raise
+        set_time(self)
+        self._succeeded(began)
+        return result
 
     def returned(self, circuit: Circuit) -> None:
         """The control has returned, and left its breaker as *circuit*."""
@@ -168,6 +199,13 @@ class Recorder(TimeSource):
                 return f"cut {number}" if error is self._cut else f"error {number}"
         return type(error).__qualname__
 
+    def _succeeded(self, began: float) -> None:
+        base = self._base
+        self._now = now = _moment(Moment, (base.monotonic(), base.wall()))
+        self._attempts += 1
+        self._last_error = None
+        self._put(_attempt(Attempt, (_RETURNED, now.monotonic - began, None)))
+
     def _failed(self, error: BaseException, began: float) -> None:
         if self._is_over:
             return
@@ -189,7 +227,7 @@ class Recorder(TimeSource):
         if self._limits and isinstance(what, Attempt):
             self._pending = what
         elif self._attempts > MOST_ATTEMPTS:
-            self.is_too_long = True
+            self.is_replayable = False
         elif not self._is_over:
             self._tape((self, self._now, what))
 
@@ -206,7 +244,7 @@ class Recorder(TimeSource):
     def random(self) -> float:
         """Draw, and write the number down."""
         number = self._base.random()
-        if not self._is_over and not self.is_too_long:
+        if not self._is_over and self.is_replayable:
             self.draws = (*self.draws, number)
         return number
 
@@ -220,7 +258,7 @@ class Recorder(TimeSource):
         if not self._is_own():
             await self._base.asleep(seconds)
             return
-        if not self.is_too_long:
+        if self.is_replayable:
             self.delays = (*self.delays, seconds)
         await self._base.asleep(seconds)
         self.step()
