@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 from oms.routing.replay.recorder import Attempt, End
-from oms.routing.replay.standin import labelled
 
 OK = "ok"
 CUT = "cut"
@@ -26,17 +25,14 @@ Past = tuple[float, tuple[str, ...]]
 """When an earlier call on the same breaker or budget began, seconds of the monotonic clock, and what its attempts came to."""
 
 
-def word_of(attempt: Attempt, label: Callable[[BaseException], str]) -> str:
-    """Return what *attempt* came to: ``ok``, ``cut``, ``gone``, or module and label of its error, ``httpx:HTTPStatusError.503``."""
+def word_of(attempt: Attempt, label: str) -> str:
+    """Return what *attempt* came to: ``ok``, ``cut``, ``gone``, or module and *label* of its error, ``httpx:HTTPStatusError.503``."""
     error = attempt.error
-    if error is None:
-        return _WORDS.get(attempt.end, GONE)
-    return f"{type(error).__module__}:{labelled(error, label)}"
+    return _WORDS.get(attempt.end, GONE) if error is None else f"{error.kind.__module__}:{label}"
 
 
 def script_of(
-    attempts: Sequence[Attempt],
-    label: Callable[[BaseException], str],
+    attempts: Iterable[tuple[float, str]],
     *,
     draws: Sequence[float],
     past: Iterable[Past],
@@ -44,12 +40,12 @@ def script_of(
 ) -> dict[str, object]:
     """Return the script of a call: there is no value of the caller's in it, but names of classes and numbers of ours.
 
-    ``attempts`` are pairs of seconds and word. ``draws`` are the control's random numbers. ``past`` are runs of earlier calls with the same
+    ``attempts`` are seconds and word of each. ``draws`` are the control's random numbers. ``past`` are runs of earlier calls with the same
     words, oldest first: seconds before this call at which the first and the last of them began, how many, and the words.
     """
     runs = _runs(past, began_s)[-_RUNS:]
     script: dict[str, Any] = {
-        "attempts": [[_rounded(one.took), word_of(one, label)] for one in attempts],
+        "attempts": [[_rounded(took), word] for took, word in attempts],
         "draws": [_rounded(draw) for draw in draws],
         "past": runs,
     }

@@ -210,7 +210,7 @@ def test_long_past_is_kept_short() -> None:
     words = ("ok", "builtins:ConnectionError", "httpx:HTTPStatusError.503")
     past = [(float(number), (words[number % 3],)) for number in range(256)]
     alike = [(float(number), ("ok",)) for number in range(256)]
-    short, runs = (script_of([], str, draws=[], past=one, began_s=300.0) for one in (past, alike))
+    short, runs = (script_of([], draws=[], past=one, began_s=300.0) for one in (past, alike))
 
     assert LONGEST >= len(json.dumps(short))
     assert [45.0, 45.0, 1, [words[255 % 3]]] == short["past"][-1]
