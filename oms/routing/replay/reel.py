@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from oms.domain.observation import Disposition, Outcome, Uncomparable
 from oms.domain.phase import Operation
 from oms.domain.stage import Side, Stage
 from oms.routing.job import Job
-from oms.routing.replay.recorder import Circuit, Recorder
+from oms.routing.replay.recorder import Circuit, Happening, Moment, Recorder
 from oms.routing.state import SeamState
 from oms.routing.tally import Cell
 from oms.seams.resilience import TimeSource
 
-if TYPE_CHECKING:
-    from oms.routing.replay.desk import Desk, Line
-    from oms.routing.replay.virtual import TwinCall
+
+class Player(Protocol):
+    """Where the tape is, and who plays it."""
+
+    @property
+    def tape(self) -> Callable[[tuple[Any, Moment, Happening]], object]:
+        """Appends what happened."""
+        ...
+
+    def play(self, until: Reel) -> None:
+        """Play the tape until *until* has ended there."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +38,7 @@ class Heading:
         is_compared: False for calls that are only there for their twin to know what its control knows.
     """
 
-    desk: Desk
+    desk: Player
     state: SeamState
     operation: Operation
     cell: Cell
@@ -49,8 +59,8 @@ class Reel(Recorder, Job):
     """
 
     is_counted = is_played = False
-    twin: TwinCall | None = None
-    line: Line | None = None
+    twin: Any = None
+    line: Any = None
     twin_before: str | None = None
 
     def __init__(

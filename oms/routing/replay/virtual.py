@@ -200,7 +200,8 @@ class TwinCall:
     def words(self) -> tuple[str, ...]:
         """Return what each of the control's attempts came to."""
         return tuple(
-            word_of(one, self._label(number) if one.error is not None else "") for number, one in enumerate(self.attempts)
+            word_of(one, self._label(number) if one.error is not None else "")
+            for number, one in enumerate(self.attempts)
         )
 
     def _control_errors(self) -> list[str]:
