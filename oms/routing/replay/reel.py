@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from oms.domain.observation import Disposition, Outcome, Uncomparable
 from oms.domain.phase import Operation
 from oms.domain.stage import Side, Stage
 from oms.routing.job import Job
-from oms.routing.replay.recorder import Circuit, Recorder
+from oms.routing.replay.recorder import Circuit, Happening, Moment, Recorder
 from oms.routing.state import SeamState
 from oms.routing.tally import Cell
 from oms.seams.resilience import TimeSource
 
-if TYPE_CHECKING:
-    from oms.routing.replay.desk import Desk, Line
-    from oms.routing.replay.virtual import TwinCall
+
+class Player(Protocol):
+    """Where the calls of one side are played: its desk."""
+
+    tape: Callable[[tuple[Any, Moment, Happening]], object]
+
+    def play(self, until: Reel) -> None:
+        """Play the tape until the end of *until* is reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +34,7 @@ class Heading:
         is_compared: False for calls that are only there for their twin to know what its control knows.
     """
 
-    desk: Desk
+    desk: Player
     state: SeamState
     operation: Operation
     cell: Cell
@@ -49,8 +55,8 @@ class Reel(Recorder, Job):
     """
 
     is_counted = is_played = False
-    twin: TwinCall | None = None
-    line: Line | None = None
+    twin: Any = None
+    line: Any = None
     twin_before: str | None = None
 
     def __init__(
