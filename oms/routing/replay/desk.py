@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from oms.domain.comparison import Difference
@@ -84,7 +84,7 @@ class Desk:
     def __init__(self, state: SeamState, control: Side) -> None:
         self._state, self._control = state, control
         self._tape: deque[tuple[Reel, Moment, Happening]] = deque()
-        self.tape = self._tape.append
+        self.tape: Callable[[tuple[Any, Moment, Happening]], object] = self._tape.append
         self._clock = VirtualClock()
         self._lines: OrderedDict[str, Line] = OrderedDict()
         self._gaps: set[str] = set()
@@ -137,7 +137,8 @@ class Desk:
             reel.twin = call = TwinCall(self._clock, reel)
             call.begin(at, getattr(line.twin, reel.operation.name))
             return
-        twin, own = reel.twin, reel.line
+        twin: TwinCall | None = reel.twin
+        own: Line | None = reel.line
         if twin is None or own is None:  # it began before a fork, or was given up
             self._give_up(reel, is_over=isinstance(what, Ended))
         elif isinstance(what, Attempt):

@@ -114,7 +114,7 @@ class Recorder(TimeSource):
     def __init__(self, base: TimeSource, tape: Callable[[tuple[Any, Moment, Happening]], object]) -> None:
         """Begin to write on *tape*, for a caller that lives in the time *base*."""
         self._base, self._tape = base, tape
-        self._task = asyncio.current_task()
+        self._task: asyncio.Task[Any] | None = asyncio.current_task()
         self._now = now = _moment(Moment, (base.monotonic(), base.wall()))
         tape((self, now, _BEGUN))
 
@@ -189,8 +189,8 @@ class Recorder(TimeSource):
     def _end(self, outcome: str | None, circuit: Circuit) -> None:
         self._is_over = True
         self._tape((self, self._now, _ended(Ended, (outcome, circuit))))
-        # The caller's exceptions hold its frames, and these hold this.
-        self._failures, self._last_error, self._cut = (), None, None
+        # The caller's exceptions hold its frames, and these hold this; so does its task, which may hold them as its result.
+        self._failures, self._last_error, self._cut, self._task = (), None, None, None
 
     def _outcome_of(self, error: BaseException) -> str:
         # From the end: a function may raise the same object each time.

@@ -17,16 +17,12 @@ from oms.seams.resilience import TimeSource
 
 
 class Player(Protocol):
-    """Where the tape is, and who plays it."""
+    """Where the calls of one side are played: its desk."""
 
-    @property
-    def tape(self) -> Callable[[tuple[Any, Moment, Happening]], object]:
-        """Appends what happened."""
-        ...
+    tape: Callable[[tuple[Any, Moment, Happening]], object]
 
     def play(self, until: Reel) -> None:
-        """Play the tape until *until* has ended there."""
-        ...
+        """Play the tape until the end of *until* is reached."""
 
 
 @dataclass(frozen=True, slots=True)

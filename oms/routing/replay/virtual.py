@@ -124,8 +124,7 @@ class TwinCall:
     def __init__(self, clock: VirtualClock, reel: Reel) -> None:
         self._clock, self._reel = clock, reel
         self.attempts: list[Attempt] = []
-        self._labels: list[str] = []
-        self._errors: list[str] = []
+        self._failed: list[int | None] = []
         self._raised: list[tuple[int, BaseException]] = []
         self.delays: list[float] = []
         self.limits: list[float | None] = []
@@ -179,44 +178,29 @@ class TwinCall:
             self._abandon()
 
     def did_as(self, outcome: str) -> bool:
-        """Tell whether it did what the control did, which ended with *outcome*: to the last digit, but for where its breaker stands."""
+        """Tell whether it called, waited, failed and ended as the control did, which ended with *outcome*, to the last digit."""
         return (
-            outcome == self._outcome
-            and not self.has_no_outcome
-            and self._wanted == len(self.attempts)
-            and self.delays == list(self._reel.delays)
-            and self._errors == self._control_errors()
+            outcome == self._outcome and self._wanted == len(self.attempts) and self.delays == list(self._reel.delays)
         )
 
     def trace(self, state: str | None) -> Trace:
         """Return what it did; *state* is where its breaker stands now."""
         outcome = NO_OUTCOME if self.has_no_outcome else self._outcome
-        return Trace(self._wanted, tuple(self._errors), tuple(self.delays), outcome, state)
+        errors = tuple(_CUT if number is None else self._label(self.attempts[number - 1]) for number in self._failed)
+        return Trace(self._wanted, errors, tuple(self.delays), outcome, state)
 
     def control_trace(self, outcome: str, state: str | None) -> Trace:
         """Return what the control did, which ended with *outcome* and left its breaker in *state*."""
-        return Trace(len(self.attempts), tuple(self._control_errors()), tuple(self._reel.delays), outcome, state)
+        errors = tuple(self._label(one) for one in self.attempts if one.end in _FAILED)
+        return Trace(len(self.attempts), errors, tuple(self._reel.delays), outcome, state)
 
     def words(self) -> tuple[str, ...]:
         """Return what each of the control's attempts came to."""
-        return tuple(
-            word_of(one, self._label(number) if one.error is not None else "")
-            for number, one in enumerate(self.attempts)
-        )
+        return tuple(word_of(one, self._label(one)) for one in self.attempts)
 
-    def _control_errors(self) -> list[str]:
-        return [self._label(number) for number, one in enumerate(self.attempts) if one.end in _FAILED]
-
-    def _label(self, number: int) -> str:
-        """Return the label of the error that ended the control's attempt *number*, counted from 0. Each is asked for once."""
-        labels = self._labels
-        while len(labels) <= number:
-            attempt = self.attempts[len(labels)]
-            if attempt.error is None:
-                labels.append(_CUT)
-            else:
-                labels.append(labelled(stand_in(attempt.error), self._reel.operation.label))
-        return labels[number]
+    def _label(self, attempt: Attempt) -> str:
+        # Of a stand-in that no twin has written on.
+        return _CUT if attempt.error is None else labelled(stand_in(attempt.error), self._reel.operation.label)
 
     def _deliver(self, at: Moment) -> None:
         """Give the twin the outcome of the attempt that it waits for."""
@@ -226,17 +210,14 @@ class TwinCall:
         limit = min((one for one in self.limits if one is not None), default=None) if self.limits else None
         if limit is not None and (took > limit or (end is _CUT_SHORT and took >= limit)):
             self.is_cut = True
-            self._errors.append(_CUT)
+            self._failed.append(None)
             self._drive(_later(at, limit - took), error=asyncio.CancelledError())
             return
         if end is _RETURNED:
             self._drive(at, Result(number))
             return
         if like is not None and not isinstance(error := stand_in(like), Unnamed):
-            # Labelled before the twin sees it: that may write on it.
-            if len(self._labels) == number - 1:
-                self._labels.append(labelled(error, self._reel.operation.label))
-            self._errors.append(self._label(number - 1))
+            self._failed.append(number)
             self._raised.append((number, error))
             self._drive(at, error=error)
             return

@@ -11,13 +11,17 @@ from typing import Any
 
 import pytest
 
-from oms.domain.stage import Side, Stage
+from oms.domain.stage import Side
 from oms.routing.replay.desk import MAX_GAPS, MAX_LINES
 from oms.routing.replay.recorder import MOST_ATTEMPTS
 from oms.seams.resilience import TIME
 from oms.testing import VirtualTime
 from tests.unit.routing.replay.test_replay import call, failing
 from tests.unit.routing.replay.tries import CALLING, Hall, Tries
+
+
+class Own(ConnectionError):
+    """One that can be referred to weakly."""
 
 
 def desk_of(hall: Hall) -> Any:
@@ -76,18 +80,20 @@ def test_forgotten_line(time: VirtualTime) -> None:
 
 def test_gaps_are_bounded(time: VirtualTime) -> None:
     """Beyond so many names of calls that were not recorded, each unknown subject is taken for one of them."""
-    hall = Hall(Tries(opens_after=2), Tries(opens_after=2))
+    legacy = Tries(opens_after=2)
+    hall = Hall(legacy, Tries(opens_after=2))
     desk = desk_of(hall)
-    hall.stand(Stage.OFF)
-    call(hall, failing(1), "one of many")
-    hall.stand(Stage.SHADOW)
+    with pytest.raises(ConnectionError):
+        asyncio.run(legacy.acall(failing(1), name="one of many"))
     for number in range(MAX_GAPS):
         desk.lost(f"subject {number}")
     desk.lost("one of many")
+
+    assert MAX_GAPS == len(desk._gaps)
+
     call(hall, failing(1), "one of many")  # the control's second, which opens it; the twin's first
     counts = hall.counts()
 
-    assert MAX_GAPS == len(desk._gaps)
     assert ([], 1) == (hall.differences(), counts["uncomparable.follow_on"])
 
 
@@ -162,29 +168,54 @@ def test_the_error_as_it_was(time: VirtualTime) -> None:
 
 
 def test_left_behind(time: VirtualTime) -> None:
-    """A task that the control leaves behind still gets the user's function run, in its own time, and nothing more is written down."""
-    behind: list[asyncio.Task[Any]] = []
+    """What the control leaves behind still has the user's function run, and nothing more is written down or kept of it."""
+    kept: list[Any] = []
+    errors: list[weakref.ref[Own]] = []
 
     class Hedges(Tries):
-        """Calls once more when it has its answer."""
+        """Calls again when it has its answer."""
 
         async def acall(self, function: Callable[[], Awaitable[Any]], *, name: str = "a") -> Any:
-            """Call, and leave a second call behind."""
+            """Call, and leave two calls behind."""
             answer = await function()
             if not self.is_twin:
-                behind.append(asyncio.ensure_future(function()))
+                kept.append(function)
             return answer
 
-    hall, function = Hall(Hedges(), Hedges()), failing(0)
+    hall, ran = Hall(Hedges(), Hedges()), 0
+
+    async def function() -> None:
+        nonlocal ran
+        ran += 1
+        if ran == 3:
+            error = Own()
+            errors.append(weakref.ref(error))
+            raise error
 
     async def caller() -> None:
         await hall.again.acall(function)
-        await asyncio.gather(*behind)
+        await kept[0]()
+        with pytest.raises(Own):
+            await kept[0]()
 
     asyncio.run(caller())
+    counts = hall.counts()
+    gc.collect()
 
-    assert 2 == function.ran
-    assert {"calls": 1, "shadowed": 1, "matched": 1} == hall.counts()
+    assert (3, 0, None) == (ran, len(desk_of(hall)._tape), errors[0]())
+    assert {"calls": 1, "shadowed": 1, "matched": 1} == counts
+
+
+def test_no_cycle(time: VirtualTime) -> None:
+    """An exception that nobody keeps is gone at once, with the frames it was raised in."""
+    hall = Hall(Tries(), Tries())
+    gc.collect()
+    gc.disable()
+    try:
+        gone = weakref.ref(call(hall, failing(1, Own)))
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_keyboard_interrupt(time: VirtualTime) -> None:

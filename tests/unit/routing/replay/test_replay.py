@@ -19,6 +19,7 @@ from oms.domain.stage import Stage
 from oms.routing import LaneLimits, Runtime
 from oms.seams.resilience import TIME
 from oms.testing import VirtualTime
+from oms.unified.resilience.functions import is_async
 from tests.unit.routing.replay.tries import AGAIN, Hall, Refused, Tries
 
 
@@ -339,6 +340,105 @@ def test_whatever_returns_something_to_await(time: VirtualTime, form: Callable[.
     assert "well" == call(hall, form(function))
     assert {"calls": 1, "shadowed": 1, "matched": 1} == hall.counts()
     assert (3, TIME.get()) == (function.ran, time.source)
+
+
+def partly(function: Callable[[], Awaitable[str]]) -> Callable[[], Awaitable[str]]:
+    """Return a partial of an object."""
+    return functools.partial(Called(function))
+
+
+@pytest.mark.parametrize("form", [functools.partial, Called, partly])
+def test_side_that_demands_an_async_function(time: VirtualTime, form: Callable[..., Any]) -> None:
+    """What a side takes for async without a hall it takes for async when it is written down."""
+
+    class Strict(Tries):
+        """Looks before it calls."""
+
+        async def acall(self, function: Callable[[], Awaitable[Any]], *, name: str = "a") -> Any:
+            """Refuse a plain function."""
+            if not is_async(function):
+                raise Refused(name)
+            return await function()
+
+    hall = Hall(Strict(), Strict())
+
+    assert "well" == call(hall, form(failing(0)))
+    assert 1 == hall.counts()["matched"]
+
+
+def test_the_callers_time(time: VirtualTime) -> None:
+    """Whoever called lives in his own time again, whether his call ended well or not."""
+    hall = Hall(Tries(), Tries())
+
+    async def caller() -> list[bool]:
+        await hall.again.acall(failing(0))
+        after = [TIME.get() is time.source]
+        with pytest.raises(ConnectionError):
+            await hall.again.acall(failing(1))
+        return [*after, TIME.get() is time.source]
+
+    assert [True, True] == asyncio.run(caller())
+
+
+def test_clock_while_the_control_waits(time: VirtualTime) -> None:
+    """A control that waits for something of its own finds the clock moved on when it is back."""
+    seen = []
+
+    class Waits(Tries):
+        """Waits for something that is no backoff."""
+
+        async def acall(self, function: Callable[[], Awaitable[Any]], *, name: str = "a") -> Any:
+            """Look at the clock before and after."""
+            before = TIME.get().monotonic()
+            if not self.is_twin:
+                asyncio.get_running_loop().call_soon(time.advance, 5)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            if not self.is_twin:
+                seen.append(TIME.get().monotonic() - before)
+            return await function()
+
+    hall = Hall(Waits(), Waits())
+
+    assert "well" == call(hall, failing(0))
+    assert [5.0] == seen
+    assert 1 == hall.counts()["matched"]
+
+
+def test_time_limit_of_the_function_itself(time: VirtualTime) -> None:
+    """A TimeoutError that the function raised is no cut, though its side has a limit: it is known how the attempt ended."""
+    hall = Hall(Tries(limit=5), Tries(limit=9))
+
+    assert isinstance(call(hall, failing(1, TimeoutError, took=1)), TimeoutError)
+    assert {"calls": 1, "shadowed": 1, "matched": 1} == hall.counts()
+
+
+@pytest.mark.parametrize("stage", [Stage.SHADOW, Stage.LIVE])
+def test_both_refuse_but_one_has_called(time: VirtualTime, stage: Stage) -> None:
+    """The same error of the sides' own is not the same conduct if only one of them had called before."""
+
+    class Early(Tries):
+        """Refuses at once."""
+
+        async def acall(self, function: Callable[[], Awaitable[Any]], *, name: str = "a") -> Any:
+            """Refuse."""
+            raise Refused(name)
+
+    class Late(Tries):
+        """Refuses when it has called, or when it is told to stop."""
+
+        async def acall(self, function: Callable[[], Awaitable[Any]], *, name: str = "a") -> Any:
+            """Call, and refuse."""
+            try:
+                await function()
+            finally:
+                raise Refused(name)
+
+    for sides in ((Early(), Late()), (Late(), Early())):
+        hall = Hall(*sides, stage)
+
+        assert isinstance(call(hall, failing(0)), Refused)
+        assert 1 == hall.counts()["mismatched"]
 
 
 def test_plain_function_that_raises(time: VirtualTime) -> None:

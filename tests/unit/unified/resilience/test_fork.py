@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 import pytest
 
-from oms.unified.resilience import DependencyBreakers, DependencyRetries
+from oms.unified.resilience import DependencyBreakers, DependencyRetries, fork
 
 
 def test_no_hook_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,6 +19,19 @@ def test_no_hook_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
         DependencyBreakers().twin().adopt_open("a", 3)
 
     assert [] == hooks
+
+
+def test_forgotten_with_its_object() -> None:
+    """Of what is gone nothing is remembered."""
+    gc.collect()
+    before = len(fork._HOOK._methods)
+    breakers = DependencyBreakers().twin()
+    breakers.adopt_open("a", 3)
+    during = len(fork._HOOK._methods)
+    del breakers
+    gc.collect()
+
+    assert (before, True) == (len(fork._HOOK._methods), during > before)
 
 
 def test_renewed_in_a_child() -> None:
