@@ -262,7 +262,9 @@ class UnifiedCircuitBreaker(Circuit):
     def _is_neutral(self, error: Exception) -> bool:
         config = self.config
         # How we were called says nothing of the dependency.
-        return isinstance(error, (MisuseError, *config.exclude)) or (config.is_failure is not None and not config.is_failure(error))
+        return isinstance(error, (MisuseError, *config.exclude)) or (
+            config.is_failure is not None and not config.is_failure(error)
+        )
 
     def _tell(self, event: str, *args: Any, **kwargs: Any) -> None:
         for listener in self._announcer.machine.listeners:

@@ -64,7 +64,7 @@ class UnifiedRetry:
         return self._plain(function)(*args, **kwargs)
 
     async def acall(self, function: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Return what *function* returns when that is awaited: an ``async def``, or a plain function that returns an awaitable, as a lambda does.
+        """Return what *function* returns when that is awaited: an ``async def``, or a lambda around one.
 
         Raises:
             MisuseError: if there is nothing to await, which only its one call can tell; at once if it is a generator or no function.

@@ -499,7 +499,7 @@ def test_wrong_kind(time: VirtualTime, scripted: Make) -> None:
     with pytest.raises(MisuseError, match="wanted an awaitable"):
         asyncio.run(breaker.acall(function.plain))
     assert (1, 0, 1) == (function.calls, breaker.counts.failures, breaker.counts.neutral)
-    assert "well" == asyncio.run(breaker.acall(lambda: function.awaited()))
+    assert "well" == asyncio.run(breaker.acall(lambda: function.awaited(1)))
     assert 3 == breaker.call(int, "3")
 
 

@@ -480,7 +480,7 @@ def test_lambda(time: VirtualTime, scripted: Make) -> None:
     first, second = scripted(ConnectionError(), 1), scripted(ConnectionError(), 2)
     retry = UnifiedRetry(EXACT, breaker=UnifiedCircuitBreaker("b"))
 
-    assert 1 == asyncio.run(retry.acall(lambda: first.awaited()))
+    assert 1 == asyncio.run(retry.acall(lambda: first.awaited(0)))
     assert 2 == asyncio.run(retry.acall(lambda one, *, two: second.awaited(one, two), 1, two=2))
     assert (2, 2) == (first.calls, second.calls)
 
