@@ -26,7 +26,8 @@ def _exponential(initial: float, factor: float, attempt: int) -> float:
     try:
         return initial * factor ** (attempt - 1)
     except OverflowError:
-        return math.inf
+        # Nothing, however often it is doubled, is nothing.
+        return math.inf if initial else 0.0
 
 
 def _fibonacci(initial: float, factor: float, attempt: int) -> float:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from oms.unified.resilience.errors import MisuseError
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -53,20 +54,23 @@ def check_callable(where: str, function: Any) -> None:
         )
 
 
-def check_kind(where: str, function: Any, *, wants_async: bool) -> None:
-    """Check that *function* is async, or is not.
+def check_plain(where: str, function: Any) -> None:
+    """Check that *function* is not async.
 
     Raises:
-        MisuseError: before it is called, if it is of the other kind.
+        MisuseError: before it is called, if it is, or is a generator or no function.
     """
     check_callable(where, function)
-    if is_async(function) is not wants_async:
-        found, wanted = ("a plain function", "an async one") if wants_async else ("an async function", "a plain one")
-        mend = "call() takes plain functions" if wants_async else "await acall() of the same object"
-        raise MisuseError(f"{where} {name_of(function)}()", found=found, wanted=wanted, mend=mend)
+    if is_async(function):
+        raise MisuseError(
+            f"{where} {name_of(function)}()",
+            found="an async function",
+            wanted="a plain one",
+            mend="await acall() of the same object",
+        )
 
 
-def as_async(where: str, function: Callable[[], Awaitable[T]]) -> Callable[[], Awaitable[T]]:
+def as_async(where: str, function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
     """Return *function* if it is async, else an async function that awaits what *function* returns, as ``lambda: client.get(url)`` does.
 
     Raises:
@@ -78,8 +82,8 @@ def as_async(where: str, function: Callable[[], Awaitable[T]]) -> Callable[[], A
         return function
     check_callable(where, function)
 
-    async def awaited() -> T:
-        begun = function()
+    async def awaited(*args: P.args, **kwargs: P.kwargs) -> T:
+        begun = function(*args, **kwargs)
         if not inspect.isawaitable(begun):
             raise MisuseError(
                 f"{where} {name_of(function)}()",

@@ -14,7 +14,6 @@ from oms.unified.resilience.breaker.store import BreakerStore
 from oms.unified.resilience.budget import RetryBudgetConfig, UnifiedRetryBudget
 from oms.unified.resilience.errors import PolicyInvalid
 from oms.unified.resilience.fork import renew_in_child
-from oms.unified.resilience.functions import as_async
 from oms.unified.resilience.policies import JITTER, RetryPolicy, policy_named
 from oms.unified.resilience.retry.retry import UnifiedRetry
 
@@ -135,7 +134,7 @@ class DependencyRetries:
             PolicyInvalid: if there is no such policy.
             MisuseError: if *function* returns nothing to await.
         """
-        return await self._of(operation, policy).acall(as_async("retry:", function))
+        return await self._of(operation, policy).acall(function)
 
     def call(self, function: Callable[[], T], *, operation: str, policy: str = "standard") -> T:
         """Do the same with a plain function."""
@@ -173,7 +172,7 @@ class DependencyBreakers:
         Raises:
             MisuseError: if *function* returns nothing to await.
         """
-        return await self._of(name).acall(as_async("breaker:", function))
+        return await self._of(name).acall(function)
 
     def call(self, function: Callable[[], T], *, name: str) -> T:
         """Do the same with a plain function."""

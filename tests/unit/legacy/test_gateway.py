@@ -294,3 +294,19 @@ def test_gc_06(time: VirtualTime, redis_server: RedisServer) -> None:
 
     assert [True, True, True, False] == let_through
     assert seconds > 5
+
+
+def test_gc_06_closed(time: VirtualTime, redis_server: RedisServer) -> None:
+    """A recovery that succeeds leaves its slots taken, too: the next one has fewer."""
+
+    async def scenario(breaker: DistributedCircuitBreaker) -> list[bool]:
+        let_through = []
+        for _ in range(2):
+            await breaker.record_failure("s")
+            time.advance(60)
+            let_through += [await breaker.is_closed("s") for _ in range(2)]
+            await breaker.record_success("s")
+            await breaker.record_success("s")
+        return let_through
+
+    assert [True, True, True, False] == over_redis(redis_server, scenario, failure_threshold=1)

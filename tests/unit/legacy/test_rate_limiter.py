@@ -111,7 +111,6 @@ class Slow:
             await self._asked.wait()
         else:
             self._asked.set()
-            # One turn of the loop, in which the first one comes to its end.
             await asyncio.sleep(0)
 
     async def zcard(self, key: str) -> int:

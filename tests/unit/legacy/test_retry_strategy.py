@@ -1,4 +1,4 @@
-"""Quirks RT-01 to RT-28 of the legacy retry strategy, each by its id."""
+"""Quirks RT-01 to RT-30 of the legacy retry strategy, each by its id."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import httpx
 import prometheus_client
 import pytest
 
+from oms.legacy.shared import utils as hollow
 from oms.legacy.utils import retry_strategy as legacy
 from oms.legacy.utils.retry_strategy import CircuitState, RetryConfig, RetryStrategy
 from oms.testing import VirtualTime
@@ -360,6 +361,34 @@ def test_rt_28(time: VirtualTime) -> None:
     time.advance(61)
 
     assert breaker.is_open()
+
+
+def test_rt_29(time: VirtualTime, scripted: Make) -> None:
+    """Another module has a decorator of the same name, and configurations that are words: nothing is retried."""
+    failing = scripted(ConnectionError())
+    with pytest.raises(ConnectionError):
+        asyncio.run(hollow.with_retry("terminusdb_query", config=hollow.DB_READ_CONFIG)(failing)())
+
+    assert (1, [], "read") == (failing.calls, time.sleeps, hollow.DB_READ_CONFIG)
+
+
+def test_rt_30(time: VirtualTime, scripted: Make) -> None:
+    """Around a function that wraps every error in one of its own, as the check of tokens does, nothing is retried."""
+
+    class AuthenticationServiceError(Exception):
+        pass
+
+    down = scripted(ConnectionError())
+
+    async def validate() -> None:
+        try:
+            await down()
+        except ConnectionError as error:
+            raise AuthenticationServiceError from error
+
+    ends_in(AuthenticationServiceError, "op-30", validate, RetryConfig.for_strategy(RetryStrategy.CONSERVATIVE))
+
+    assert (1, []) == (down.calls, time.sleeps)
 
 
 def test_cancellation(time: VirtualTime, scripted: Make) -> None:

@@ -10,7 +10,8 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from oms.seams.resilience import TIME
 from oms.unified.resilience.breaker.circuit import CLOSED, Circuit, Probe, Ticket
-from oms.unified.resilience.functions import check_callable, check_kind, is_async
+from oms.unified.resilience.errors import MisuseError
+from oms.unified.resilience.functions import as_async, check_callable, check_plain, is_async
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,7 +47,7 @@ class UnifiedCircuitBreaker(Circuit):
         """
         code = getattr(function, "__code__", None)
         if code is None or code.co_flags & _SPECIAL:
-            check_kind("breaker:", function, wants_async=False)
+            check_plain("breaker:", function)
         ticket = self._closed_ticket
         if ticket is None:
             self._refuse_while_open()
@@ -65,15 +66,15 @@ class UnifiedCircuitBreaker(Circuit):
         return result
 
     async def acall(self, function: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Return what the async *function* returns, and remember how it ended.
+        """Return what *function* returns when that is awaited, and remember how it ended.
 
         Raises:
             CircuitOpenError: if the breaker is open; *function* is not called then.
-            MisuseError: if *function* is not async; it is not called then.
+            MisuseError: if there is nothing to await, which only its call can tell; at once if it is a generator or no function.
         """
         code = getattr(function, "__code__", None)
         if code is None or not code.co_flags & _COROUTINE:
-            check_kind("breaker:", function, wants_async=True)
+            function = as_async("breaker:", function)
         ticket = self._closed_ticket
         if ticket is None:
             self._refuse_while_open()
@@ -260,7 +261,10 @@ class UnifiedCircuitBreaker(Circuit):
 
     def _is_neutral(self, error: Exception) -> bool:
         config = self.config
-        return isinstance(error, config.exclude) or (config.is_failure is not None and not config.is_failure(error))
+        # How we were called says nothing of the dependency.
+        return isinstance(error, (MisuseError, *config.exclude)) or (
+            config.is_failure is not None and not config.is_failure(error)
+        )
 
     def _tell(self, event: str, *args: Any, **kwargs: Any) -> None:
         for listener in self._announcer.machine.listeners:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 from oms.seams.resilience import TIME, TimeSource
 from oms.unified.resilience.budget import UnifiedRetryBudget
 from oms.unified.resilience.errors import MisuseError, PolicyInvalid
-from oms.unified.resilience.functions import check_callable, check_kind, is_async, name_of
+from oms.unified.resilience.functions import as_async, check_callable, check_plain, is_async, name_of
 from oms.unified.resilience.policies import RetryPolicy, policy_named
 from oms.unified.resilience.retry.judgement import may_pass
 from oms.unified.resilience.retry.series import Series, attempt_limit
@@ -60,17 +60,16 @@ class UnifiedRetry:
         Raises:
             MisuseError: if it is async or a generator; it is not called then.
         """
-        check_kind("retry:", function, wants_async=False)
+        check_plain("retry:", function)
         return self._plain(function)(*args, **kwargs)
 
     async def acall(self, function: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Return what the async *function* returns.
+        """Return what *function* returns when that is awaited: an ``async def``, or a lambda around one.
 
         Raises:
-            MisuseError: if it is not async; it is not called then.
+            MisuseError: if there is nothing to await, which only its one call can tell; at once if it is a generator or no function.
         """
-        check_kind("retry:", function, wants_async=True)
-        return await self._async(function)(*args, **kwargs)
+        return await self._async(as_async("retry:", function))(*args, **kwargs)
 
     def wrap(self, function: Callable[P, R]) -> Callable[P, R]:
         """Return *function*, retried; async stays async. A plain function that returns an awaitable has it retried when it is awaited.

@@ -481,21 +481,23 @@ def test_awaitable_of_a_plain_function(time: VirtualTime, scripted: Make) -> Non
 
 
 def test_wrong_kind(time: VirtualTime, scripted: Make) -> None:
-    """A plain function under an async call, the reverse, and a generator are refused before they are called."""
+    """An async function under a plain call and a generator are refused before they are called; nothing to await is no failure of anybody's."""
     breaker, function = UnifiedCircuitBreaker("b"), scripted("well")
 
     def lazy() -> Any:
         yield 1
 
-    with pytest.raises(MisuseError, match="wanted an async one"):
-        asyncio.run(breaker.acall(function.plain))
     with pytest.raises(MisuseError, match="wanted a plain one"):
         breaker.call(function.awaited)
-    for refused in (lambda: breaker.call(lazy), lambda: breaker.wrap(lazy)):
+    for refused in (lambda: breaker.call(lazy), lambda: breaker.wrap(lazy), lambda: asyncio.run(breaker.acall(lazy))):
         with pytest.raises(MisuseError, match="generator"):
             refused()
 
     assert (0, 0) == (function.calls, breaker.counts.successes)
+    with pytest.raises(MisuseError, match="wanted an awaitable"):
+        asyncio.run(breaker.acall(function.plain))
+    assert (1, 0, 1) == (function.calls, breaker.counts.failures, breaker.counts.neutral)
+    assert "well" == asyncio.run(breaker.acall(lambda: function.awaited(1)))
     assert 3 == breaker.call(int, "3")
 
 

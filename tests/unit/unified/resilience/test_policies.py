@@ -151,6 +151,14 @@ def test_backoff_cap(retry: int, strategy: RetryStrategy, cap: float) -> None:
     assert 0 <= UnifiedBackoffCalculator(max_delay=cap).delay(60, retry, strategy) <= cap
 
 
+@pytest.mark.parametrize("strategy", RetryStrategy)
+@pytest.mark.parametrize("retry", [0, 5, 2000])
+def test_no_wait_stays_none(retry: int, strategy: RetryStrategy) -> None:
+    """A base of 0 is no wait at any retry, also where the exponent alone overflows."""
+    assert 0.0 == UnifiedBackoffCalculator().delay(0, retry, strategy)
+    assert 0.0 == RETRY_POLICIES["standard"].but(initial_delay=0, strategy=strategy).nominal_delay(retry + 1)
+
+
 @pytest.mark.parametrize(
     "arguments", [(-1, 0), (60, -1), (60, 1.5), (60, 0, "cubic"), (60, 0, 3), ("60", 0), (float("nan"), 0), (60, True)]
 )

@@ -464,14 +464,25 @@ def test_without_parentheses() -> None:
 
 
 def test_wrong_kind(scripted: Make) -> None:
-    """A plain function under an async call, and the reverse, is refused before it is called."""
+    """An async function under a plain call is refused before it is called; under an async one nothing to await is told, and not tried again."""
     function, retry = scripted("well"), UnifiedRetry()
-    with pytest.raises(MisuseError, match="wanted an async one"):
-        asyncio.run(retry.acall(function.plain))
     with pytest.raises(MisuseError, match="wanted a plain one"):
         retry.call(function.awaited)
+    calls = function.calls
+    with pytest.raises(MisuseError, match="found a str, which cannot be awaited, wanted an awaitable"):
+        asyncio.run(retry.acall(function.plain))
 
-    assert 0 == function.calls
+    assert (0, 1) == (calls, function.calls)
+
+
+def test_lambda(time: VirtualTime, scripted: Make) -> None:
+    """A plain function that returns something to await is retried, with its arguments: what was `execute(lambda: ...)` goes on to work."""
+    first, second = scripted(ConnectionError(), 1), scripted(ConnectionError(), 2)
+    retry = UnifiedRetry(EXACT, breaker=UnifiedCircuitBreaker("b"))
+
+    assert 1 == asyncio.run(retry.acall(lambda: first.awaited(0)))
+    assert 2 == asyncio.run(retry.acall(lambda one, *, two: second.awaited(one, two), 1, two=2))
+    assert (2, 2) == (first.calls, second.calls)
 
 
 def test_calls(time: VirtualTime, scripted: Make) -> None:
