@@ -148,6 +148,12 @@ def errors(ground: Ground, track: Track) -> GuardVerdict | None:
     alone = _failed_alone(ground, track) if guards.mismatch.on_trip is guards.errors.on_trip else None
     if alone is not None and alone.tripped:
         return _verdict(track, "errors", guards.errors.on_trip, alone)
+    counts = track.counts
+    if not counts.get("errors.unified", 0) and not counts.get("errors.legacy", 0):
+        # Nobody failed alone, as in most operations: no event to be fed, whatever bets are laid.
+        calm = RatioGuard.begun(ground.policy.ratio_rule(guards.errors)).read("errors")
+        seen = counts.get("errors.none", 0) or counts.get("errors.both", 0)
+        return _verdict(track, "errors", guards.errors.on_trip, calm) if seen else None
     return _ratio(ground, track, "errors", guards.errors, events=pairs(track), what="errors")
 
 
