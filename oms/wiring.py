@@ -102,11 +102,16 @@ class Oms:
                 self.process_file.close()
                 raise
 
-    def stop(self, limit_s: float = 5.0) -> int:
-        """Work off the lanes, write the journal's rest, end every thread. Return how many comparisons were lost."""
+    def stop(self, limit_s: float = 5.0, *, journal_s: float | None = None) -> int:
+        """Work off the lanes, write the journal's rest, end every thread. Return how many comparisons were lost.
+
+        Args:
+            limit_s: How long the lanes may take, in seconds.
+            journal_s: How long the journal may take, in seconds; None for as long as the lanes.
+        """
         self.source.stop()
         lost = self.runtime.stop(limit_s)
-        self.journal.stop(limit_s)
+        self.journal.stop(limit_s if journal_s is None else journal_s)
         self.process_file.stop()
         self.process_file.close()
         if self.breaker_store is not None:

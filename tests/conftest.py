@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ["oms.testing.plugin", "pytester"]
 
@@ -16,6 +17,10 @@ pytest_plugins = ["oms.testing.plugin", "pytester"]
 sys.path.insert(0, str(Path(__file__).parent))
 
 from servers.redis_server import RedisServer, find_redis_server  # noqa: E402 - after the path it needs
+
+# The same examples in every run, however long one of them takes on a busy machine. Stress runs look for others.
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")

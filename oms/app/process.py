@@ -20,7 +20,10 @@ from oms.seams.config import Settings
 from oms.wiring import Oms
 
 STOP_S = 3.0
-"""How long lanes and journal may take to work off what is left, in seconds."""
+"""How long lanes may take to work off what is left, in seconds."""
+
+JOURNAL_S = 10.0
+"""How long the journal may take to write what is left, in seconds: nothing but a disk or a lock holds it up, and what it has is counted."""
 
 CANCEL_S = 0.5
 """How long tasks that are cancelled at the very end may take to clean up, in seconds."""
@@ -128,5 +131,5 @@ async def _run(
         await neighbour.aclose()
         # What waits in the async lanes are tasks of this loop, and need it to end.
         await oms.runtime.adrain(STOP_S)
-        lost = await asyncio.to_thread(oms.stop, STOP_S)
+        lost = await asyncio.to_thread(oms.stop, STOP_S, journal_s=JOURNAL_S)
     return lost

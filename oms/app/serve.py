@@ -6,6 +6,8 @@ import asyncio
 import sys
 from pathlib import Path
 
+from opentelemetry.metrics import get_meter_provider
+
 from oms.app.http_server import address_of, listen
 from oms.app.neighbour import Neighbour
 from oms.app.process import application, configuration, run_until_stopped
@@ -16,6 +18,8 @@ from oms.wiring import build
 def run(host: str, port: int, flags: Path, var: Path) -> int:
     """Serve on *host* and *port* (0: any free one) until SIGTERM or SIGINT. Return the exit code.
 
+    Counts go to the meter provider of the process, which exports nothing unless whoever started it has set one up.
+
     Raises:
         BadInput: if host or port are none, or ``REDIS_URL`` is unusable.
         CouldNot: if the port is taken, or *var* cannot be written.
@@ -23,7 +27,7 @@ def run(host: str, port: int, flags: Path, var: Path) -> int:
     """
     listener = listen(host, port)
     where = address_of(listener)
-    oms = build(flags=flags, var=var, redis_url=OmsSettings.read().redis_url)
+    oms = build(flags=flags, var=var, redis_url=OmsSettings.read().redis_url, meter_provider=get_meter_provider())
 
     def say_where() -> None:
         sys.stdout.write(f"oms serve: listening on {where}, flags {flags}, var {var}; stop with Ctrl-C\n")

@@ -55,7 +55,7 @@ def _add_resilience(commands: Any, folders: argparse.ArgumentParser) -> None:
         epilog=_RESILIENCE,
     )
     add_path(parser)
-    add_options(parser, moves="retries", suspect="what legacy got wrong too, where it becomes right")
+    add_options(parser, moves="retries", suspect="what looks like a mistake too: errors named Exception")
     parser.add_argument("--check", action="store_true", help="exit 1 if something would change; write nothing")
     parser.add_argument(
         "--to", metavar="MODULE", help="where the unified names come from (default oms.unified.resilience)"

@@ -48,7 +48,8 @@ class Parser(argparse.ArgumentParser):
 
     def _check_value(self, action: argparse.Action, value: object) -> None:
         if action.choices is not None and value not in action.choices:
-            where = f"{self.prog} {action.metavar or action.dest}"
+            name = action.option_strings[-1] if action.option_strings else action.metavar or action.dest
+            where = f"{self.prog} {name}"
             raise unknown_word(where, str(value), [str(choice) for choice in action.choices])
 
 

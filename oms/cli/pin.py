@@ -71,7 +71,7 @@ def _pin(arguments: argparse.Namespace, out: Output) -> int:
 
 
 def _found(groups: list[DivergenceGroup], prefix: str) -> DivergenceGroup:
-    """Return the one group whose fingerprint begins with *prefix*; what no rule covers before what one does."""
+    """Return the one group whose fingerprint begins with *prefix*; what no rule covers first, and of several versions the newest."""
     if len(prefix) < _LEAST:
         raise BadInput("FINGERPRINT", found=repr(prefix), wanted=f"{_LEAST} digits of it at least, as oms report shows")
     matching = [group for group in groups if group.fingerprint.startswith(prefix.lower())]
@@ -83,7 +83,7 @@ def _found(groups: list[DivergenceGroup], prefix: str) -> DivergenceGroup:
     if len(names) > 1:
         shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
         raise BadInput("FINGERPRINT", found=f"{prefix!r}, with which {len(names)} begin ({shown})", wanted="more of it")
-    return min(matching, key=lambda group: group.known is not None)
+    return min(matching, key=lambda group: (group.known is not None, -group.last_seen))
 
 
 def _folder(given: Path | None, phase: str) -> Path:
@@ -100,7 +100,11 @@ def _folder(given: Path | None, phase: str) -> Path:
 
 def _write(path: Path, source: str) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.parent.is_dir():
+            path.parent.mkdir(parents=True)
+    except OSError as error:
+        raise CouldNot(f"{path.parent}: found {error.strerror or error}, wanted a folder for the test") from error
+    try:
         with path.open("x", encoding="utf-8") as file:
             file.write(source)
     except FileExistsError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ examples:
   oms report cache
   oms report --html report.html
   oms report cache --markdown - --since 2026-03-02T03:00Z
+  oms report --var out/rehearsal/var --flags out/rehearsal/flags --profile rehearsal
 
 --html, --markdown and --json may stand together; with none of them text goes to stdout
 
@@ -38,13 +40,15 @@ def add(commands: Any, folders: argparse.ArgumentParser) -> None:
         help="what the shadow found, and whether it is enough",
         epilog=_EXAMPLES,
         parents=[folders],
-        usage="oms report [PHASE] [--html F] [--markdown F] [--json] [--since T] [--format F] [--out F]",
+        usage="oms report [PHASE] [--html F] [--markdown F] [--json] [--since T] [--profile P]\n"
+        "                  [--format F] [--out F]",
     )
     parser.add_argument("phase", metavar="PHASE", nargs="?", type=phase_name, help="only this one")
     parser.add_argument("--html", metavar="F", help="file to write a page to, - for stdout")
     parser.add_argument("--markdown", metavar="F", help="file to write Markdown for a pull request to, - for stdout")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--since", metavar="T", type=_time, help="a time; leave out what is older: 2026-03-02T03:00Z")
+    parser.add_argument("--profile", metavar="P", help="judge by this profile of rollout.toml")
     parser.add_argument(
         "--format", metavar="F", choices=_FORMATS, default="text", help=f"of --out or stdout: {', '.join(_FORMATS)}"
     )
@@ -52,10 +56,12 @@ def add(commands: Any, folders: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_report, parser=parser)
 
 
-def html_report(journal: JournalReader, *, demands: Demands) -> str:
-    """Return the report over everything in *journal* as one HTML page, judged by *demands*."""
-    command = f"oms report --var {shlex.quote(str(journal.path.parent))}"
-    return rendered(data_of(journal, command=command, demands=demands), "html")
+def html_report(journal: JournalReader, *, flags: Path, profile: str) -> str:
+    """Return the report over everything in *journal* as one HTML page, judged by *profile* of the policy in the folder *flags*."""
+    command = shlex.join(
+        ["oms", "report", "--var", str(journal.path.parent), "--flags", str(flags), "--profile", profile]
+    )
+    return rendered(data_of(journal, command=command, demands=demands_of(flags, profile=profile)), "html")
 
 
 def data_of(
@@ -82,17 +88,38 @@ def data_of(
     )
 
 
-def demands_of(flags: Path, *, profile: str | None = None) -> Demands:
-    """Return what the policy in the folder *flags* wants of each phase, under *profile*; its defaults where it is missing or broken."""
+def demands_of(
+    flags: Path, *, profile: str | None = None, warn: Callable[[str], None] = lambda problem: None
+) -> Demands:
+    """Return what the policy in the folder *flags* wants of each phase, under *profile*; its defaults where it is missing or broken.
+
+    Args:
+        warn: Told of what is wrong with the policy.
+
+    Raises:
+        BadInput: if there is no such *profile*.
+    """
     from oms.console.report import Wanted
     from oms.rollout.guard.policy_file import FILE, read_policy
     from oms.seams import PHASES
 
-    standings = read_policy(flags / FILE, PHASES, profile=profile).phases
+    policy, is_there = read_policy(flags / FILE, PHASES, profile=profile), (flags / FILE).exists()
+    for problem in policy.problems:
+        if problem.path == f"profile.{profile}" or (profile is not None and not is_there):
+            raise problem
+        if is_there:
+            warn(f"{problem}; the report goes by the defaults there")
+    standings = policy.phases
 
     def wanted(phase: str) -> Wanted:
-        policy = standings[phase].policy
-        return Wanted(demand=policy.ready, waived=policy.waived, unseen_holds=policy.unseen_holds)
+        it = standings[phase].policy
+        return Wanted(
+            demand=it.ready,
+            waived=it.waived,
+            unseen_holds=it.unseen_holds,
+            cap_per_request=it.cap_per_request,
+            quiet_s=it.step_at(0).min_time_s,
+        )
 
     return wanted
 
@@ -140,14 +167,17 @@ def _report(arguments: argparse.Namespace, out: Output) -> int:
 
     wanted = _wanted(arguments)
     folders = folders_of(arguments)
-    words = ["oms", "report", *([arguments.phase] if arguments.phase else []), "--var", str(folders.var)]
+    words = ["oms", "report", *([arguments.phase] if arguments.phase else [])]
+    words += ["--var", str(folders.var), "--flags", str(folders.flags)]
     if arguments.since is not None:
         words += ["--since", f"{arguments.since:.0f}"]
+    if arguments.profile is not None:
+        words += ["--profile", arguments.profile]
     with JournalReader(folders.var / "journal.db") as journal:
         data = data_of(
             journal,
             command=shlex.join(words),
-            demands=demands_of(folders.flags),
+            demands=demands_of(folders.flags, profile=arguments.profile, warn=out.warn),
             phase=arguments.phase,
             since=arguments.since,
         )

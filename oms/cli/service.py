@@ -105,7 +105,7 @@ def add(commands: Any, folders: argparse.ArgumentParser) -> None:
 
 
 def _rehearse(arguments: argparse.Namespace, out: Output) -> int:
-    from oms.cli.report import demands_of, html_report
+    from oms.cli.report import html_report
 
     if arguments.virtual:
         return _virtual(arguments, out)
@@ -122,7 +122,7 @@ def _rehearse(arguments: argparse.Namespace, out: Output) -> int:
         as_json=out.as_json,
         flags=flags,
         faults=arguments.inject,
-        html=partial(html_report, demands=demands_of(flags, profile=PROFILE)) if _has_html() else None,
+        html=partial(html_report, flags=flags, profile=PROFILE) if _has_html() else None,
         stdout=out.stdout,
         stderr=out.stderr,
     )

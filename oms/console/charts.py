@@ -23,6 +23,8 @@ _SMALL = (400, 150)
 _WIDE = (1060, 250)
 _FEW = 12
 _FLOOR = -0.25
+_LABEL_ROWS = (0.2, 0.55, 0.9)
+"""How far below the top the numbers of marks stand, in turn: two flips in one second would be written over each other."""
 _FINE = 4
 """Points of a distribution for each doubling of the duration."""
 
@@ -77,7 +79,7 @@ def timeline_chart(moments: Sequence[Moment], moves: Iterable[Move]) -> str:
             if move.is_trip is is_trip
             for point in (
                 (move.at, _FLOOR),
-                {"value": (move.at, top - 0.2), "label": f"{place}"},
+                {"value": (move.at, top - _LABEL_ROWS[place % len(_LABEL_ROWS)]), "label": f"{place}"},
                 (move.at, None),
             )
         ]

@@ -59,7 +59,7 @@ def described(sample: Mapping[str, object]) -> str:
         arguments = sample.get(name)
         if isinstance(arguments, Mapping) and arguments:
             parts.append(f"{title} " + ", ".join(f"{key}={_one(value)}" for key, value in arguments.items()))
-    known = {"path", "control", "legacy", "unified", "call", "write"}
+    known = {"path", "control", "legacy", "unified", "call", "write", "replay"}
     rest = [f"{name}={value}" for name, value in pairs({k: v for k, v in sample.items() if k not in known})]
     return "; ".join([*parts, *rest])
 

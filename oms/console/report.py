@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from oms.console.report_data import (
-    GroupReport,
-    Moment,
-    Move,
-    OperationReport,
-    PhaseReport,
-    ReportData,
-    RuleReport,
-    Wanted,
-)
+from oms.console.report_data import Moment, Move, OperationReport, PhaseReport, ReportData, Wanted
+from oms.console.report_groups import GroupReport, RuleReport
 from oms.console.report_operation import Counted, count, operation_report
 from oms.console.timeline import COUNTED, moments
 from oms.domain.evidence import Evidence
 from oms.domain.known import KnownDivergence
-from oms.domain.readiness import TOO_MUCH_IGNORED, judge, phase_verdict
-from oms.journal.entries import DivergenceGroup, Window
+from oms.domain.readiness import TOO_MUCH_IGNORED, judge, loss_hold, phase_verdict
+from oms.journal.entries import DivergenceGroup, Gap, Window
+from oms.journal.guard_counts import diverging
 from oms.journal.reader import JournalReader
 from oms.seams import PHASES
 from oms.seams.known import load_known
@@ -62,6 +56,7 @@ def build_report(
     counted = count(reader, phase, since=since, now_s=made_at)
     minutes = reader.by_minute(COUNTED, window)
     names = {one.phase for one in counted.values()} | {group.phase for group in groups}
+    gaps = tuple(reader.gaps(window))
     phases = [
         _phase(
             name,
@@ -70,6 +65,7 @@ def build_report(
             moments([row[1:] for row in minutes if row[0] == name]),
             bound=bound.get(name, ()),
             wanted=demands(name),
+            gaps=gaps,
             now_s=made_at,
             until=until or made_at,
         )
@@ -80,13 +76,13 @@ def build_report(
         command=command,
         made_at=made_at,
         since=first if since is None else since,
-        until=until,
+        until=until if until is None or since is None else max(since, until),
         phases=tuple(phases),
         silent=tuple(sorted(name for name in bound if name not in names and phase in (None, name))),
         moves=tuple(move for move in _moves(reader, window) if phase in (None, move.phase)),
         repairs=tuple((pid, repair) for pid, repair in reader.open_repairs() if phase in (None, repair.phase)),
         processes=tuple(reader.processes()),
-        gaps=tuple(reader.gaps(window)),
+        gaps=gaps,
     )
 
 
@@ -98,49 +94,69 @@ def _phase(
     *,
     bound: Collection[str],
     wanted: Wanted,
+    gaps: Sequence[Gap],
     now_s: float,
     until: float,
 ) -> PhaseReport:
+    loss = loss_hold(gaps, now_s=min(now_s, until), quiet_s=wanted.quiet_s)
+    words = diverging(groups)
     operations = [
-        operation_report(one, wanted.demand, now_s=now_s, diverging=_diverging(one, groups)) for one in counted.values()
+        operation_report(one, wanted, now_s=now_s, diverging=words.get(one.key, {}), holds=[loss] if loss else [])
+        for one in counted.values()
     ]
     waived = {f"{name}.{one}" for one in wanted.waived}
     unseen = sorted(one for one in bound if one not in counted and one not in waived)
     never = [judge(one, Evidence(), wanted.demand, now_s=now_s) for one in unseen if wanted.unseen_holds]
     order = {one.name: place for place, one in enumerate(phase_verdict(one.verdict for one in operations).operations)}
-    operations.sort(key=lambda operation: order[operation.name])
+    operations = [replace(one, waived=one.name in waived) for one in operations]
+    operations.sort(key=lambda one: (one.waived, order[one.name]))
     judged = [operation.verdict for operation in operations if operation.name not in waived]
     by_name = {operation.name: operation for operation in operations}
-    reports = [_group(group, by_name.get(f"{name}.{group.seam}.{group.operation}"), until) for group in groups]
-    reports.sort(key=lambda report: (report.group.known is not None, -report.group.count, report.group.fingerprint))
+    current, older = _by_age(
+        [_group(group, by_name.get(f"{name}.{group.seam}.{group.operation}"), until) for group in groups],
+        {key: operation.version for key, operation in by_name.items()},
+    )
+    verdict = phase_verdict([*judged, *never])
     wholes = sorted((one for each in counted.values() for one in each.wholes), key=lambda one: one.at_s)
     return PhaseReport(
         name=name,
-        verdict=phase_verdict([*judged, *never]),
+        verdict=verdict,
         operations=tuple(operations),
         never_seen=tuple(unseen),
         waived=tuple(sorted(waived & counted.keys())),
-        divergences=tuple(reports),
-        rules=_rules(load_known(name) if name in PHASES else [], reports, now_s),
+        divergences=current,
+        older=older,
+        rules=_rules(load_known(name) if name in PHASES else [], current, by_name, now_s),
         moments=over_time,
         digests=tuple(dict.fromkeys(one.place.plan for one in wholes if one.place.plan)),
+        due_at=now_s + verdict.wait_s if verdict.wait_s else None,
     )
 
 
-def _diverging(counted: Counted, groups: Iterable[DivergenceGroup]) -> dict[str, int]:
-    """Return what no rule covers and was seen since the judged version began, with counts."""
-    found: dict[str, int] = {}
-    for group in groups:
-        is_its = (group.seam, group.operation) == (counted.place.seam, counted.place.operation)
-        if is_its and group.known is None and group.last_seen >= counted.began_at_s:
-            what = f"{group.kind.replace('_', ' ')} at {group.path or 'the whole answer'}"
-            found[what] = found.get(what, 0) + group.count
-    return found
+def _by_age(
+    reports: Iterable[GroupReport], judged: Mapping[str, str]
+) -> tuple[tuple[GroupReport, ...], tuple[GroupReport, ...]]:
+    """Return the divergences of the versions in *judged*, by operation, and those that were seen with older versions only."""
+    in_order = sorted(reports, key=lambda one: (one.group.known is not None, -one.group.count, one.group.fingerprint))
+    current: dict[tuple[str, str | None], GroupReport] = {}
+    older: dict[tuple[str, str | None], list[GroupReport]] = {}
+    for report in in_order:
+        key = report.group.fingerprint, report.group.known
+        if report.group.version == judged.get(report.name, report.group.version):
+            current[key] = report
+        else:
+            older.setdefault(key, []).append(report)
+    return (
+        tuple(
+            replace(report, before=sum(one.group.count for one in older.pop(key, ())))
+            for key, report in current.items()
+        ),
+        tuple(report for reports in older.values() for report in reports),
+    )
 
 
 def _group(group: DivergenceGroup, operation: OperationReport | None, until: float) -> GroupReport:
-    # A group is counted over all versions, and so must be what it is a share of.
-    compared = sum(one.compared for one in operation.all_evidence) if operation else 0
+    compared = operation.compared_with(group.version) if operation else 0
     noise = operation.noise if operation else None
     return GroupReport(
         group,
@@ -150,7 +166,12 @@ def _group(group: DivergenceGroup, operation: OperationReport | None, until: flo
     )
 
 
-def _rules(known: Sequence[KnownDivergence], groups: Iterable[GroupReport], now_s: float) -> tuple[RuleReport, ...]:
+def _rules(
+    known: Sequence[KnownDivergence],
+    groups: Iterable[GroupReport],
+    operations: Mapping[str, OperationReport],
+    now_s: float,
+) -> tuple[RuleReport, ...]:
     today = dt.datetime.fromtimestamp(now_s, dt.UTC).date()
     hits: dict[str, int] = {}
     shares: dict[str, dict[str, float]] = {}
@@ -158,7 +179,9 @@ def _rules(known: Sequence[KnownDivergence], groups: Iterable[GroupReport], now_
         if (rule := report.group.known) is not None:
             hits[rule] = hits.get(rule, 0) + report.group.count
             there = shares.setdefault(rule, {})
-            there[report.name] = there.get(report.name, 0.0) + report.share
+            # A comparison that differs in several places is several hits, and still one comparison.
+            most = operations[report.name].differing_share if report.name in operations else 1.0
+            there[report.name] = min(most, there.get(report.name, 0.0) + report.share)
     first: dict[str, KnownDivergence] = {}
     for one in known:
         if one.id not in first or one.expires < first[one.id].expires:

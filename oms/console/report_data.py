@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from oms.console.report_groups import GroupReport, RuleReport
 from oms.domain.evidence import Evidence
-from oms.domain.known import SOON_DAYS
 from oms.domain.readiness import Demand, OperationVerdict, PhaseVerdict, Readiness
 from oms.domain.record import Repair
-from oms.journal.entries import DivergenceGroup, Gap, ProcessEntry
-from oms.rollout.wording import age_text
+from oms.journal.entries import Gap, ProcessEntry
+from oms.rollout.wording import age_text, clock_text
 
 SCHEMA = 1
 """Version of the report as JSON."""
@@ -25,11 +24,15 @@ class Wanted:
         demand: What each operation must prove.
         waived: Operations, ``types.clear``, that need not.
         unseen_holds: An operation that nobody called keeps the phase from READY; False lists it only.
+        cap_per_request: Of a request that is made again and again only the first in a while is evidence.
+        quiet_s: Nothing is READY for so long after counts were lost, in seconds.
     """
 
     demand: Demand = field(default_factory=Demand)
     waived: tuple[str, ...] = ()
     unseen_holds: bool = True
+    cap_per_request: bool = True
+    quiet_s: float = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,7 @@ class OperationReport:
         per_s: Comparisons a second of late that are evidence; None if there were none.
         events: Calls that were rescued, unscoped and so on; they overlap with the rest.
         older: Earlier versions, the newest first.
+        waived: The policy does not ask for its proof: it is no part of the phase's verdict.
     """
 
     phase: str
@@ -129,6 +133,7 @@ class OperationReport:
     noise: Noise
     latencies: tuple[LatencyReport, ...]
     older: tuple[VersionReport, ...]
+    waived: bool = False
 
     @property
     def name(self) -> str:
@@ -141,75 +146,16 @@ class OperationReport:
         return self.verdict.evidence
 
     @property
-    def all_evidence(self) -> tuple[Evidence, ...]:
-        """The counts of every version, the judged one first."""
-        return (self.evidence, *(one.evidence for one in self.older))
+    def differing_share(self) -> float:
+        """The part of the comparisons that differed somewhere, explained or not, 0 to 1."""
+        it = self.evidence
+        return (it.ignored + it.mismatched) / it.compared if it.compared else 0.0
 
-
-@dataclass(frozen=True, slots=True)
-class GroupReport:
-    """A group of divergences with its share.
-
-    Attributes:
-        share: Of the operation's comparisons, 0 to 1. A comparison may differ in several places, so shares may sum to more.
-        still_happening: Seen in the last five minutes that the report tells of.
-        noise: How often legacy differed from itself there, of how many reads that it did twice; None if none was done twice.
-    """
-
-    group: DivergenceGroup
-    share: float
-    still_happening: bool
-    noise: tuple[int, int] | None
-
-    @property
-    def name(self) -> str:
-        """``cache.types.get``."""
-        return f"{self.group.phase}.{self.group.seam}.{self.group.operation}"
-
-    @property
-    def is_noisy(self) -> bool:
-        """True if legacy differs from itself there about as often as unified differs from it: the comparison cannot tell."""
-        return self.noise is not None and self.noise[0] > 0 and self.noise[0] / self.noise[1] >= self.share / 2
-
-
-@dataclass(frozen=True, slots=True)
-class RuleReport:
-    """A known divergence: all rules of one id.
-
-    Attributes:
-        hits: Differences that it covered.
-        share: Of the comparisons of the operation that it takes most of, 0 to 1.
-        takes_too_much: That is more than 5 %: it may hide something else.
-        days_left: Until it expires; below 0 it has.
-        is_gone: The journal names it, and no rules file does any more.
-    """
-
-    id: str
-    klass: str
-    owner: str
-    reason: str
-    expires: dt.date | None
-    hits: int
-    share: float
-    takes_too_much: bool
-    days_left: int | None
-    is_gone: bool = False
-
-    @property
-    def is_told(self) -> bool:
-        """True if there is something to say of it."""
-        return bool(self.hits or self.warning)
-
-    @property
-    def warning(self) -> str:
-        """What is wrong with it, empty if nothing is."""
-        if self.is_gone:
-            return "in no rules file any more"
-        if self.days_left is not None and self.days_left < 0:
-            return "expired"
-        if self.takes_too_much:
-            return "takes more than 5 %"
-        return f"expires in {self.days_left} d" if self.days_left is not None and self.days_left <= SOON_DAYS else ""
+    def compared_with(self, version: str) -> int:
+        """Return how many comparisons were made with *version*."""
+        if version == self.version:
+            return self.evidence.compared
+        return sum(one.evidence.compared for one in self.older if one.version == version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,13 +183,18 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class PhaseReport:
-    """One phase: its operations, the worst first, its divergences, unexplained ones first, and its rules, those with hits first.
+    """One phase.
+
+    Its operations stand the worst first and the waived last, its divergences unexplained ones first, its rules those with hits first.
 
     Attributes:
         never_seen: Operations of its bound seams that nobody called.
         waived: Operations that need not be proved, and are no part of the verdict.
+        divergences: Of the versions that are judged.
+        older: Divergences that were seen with older versions only: they do not count.
         digests: Flag decisions that its calls were counted under, the first seen first.
         moments: In order of time.
+        due_at: When it is expected to be READY, Unix time in seconds; None if it is, or nobody knows.
     """
 
     name: str
@@ -252,9 +203,11 @@ class PhaseReport:
     never_seen: tuple[str, ...]
     waived: tuple[str, ...]
     divergences: tuple[GroupReport, ...]
+    older: tuple[GroupReport, ...]
     rules: tuple[RuleReport, ...]
     moments: tuple[Moment, ...]
     digests: tuple[str, ...]
+    due_at: float | None
 
     @property
     def readiness(self) -> Readiness:
@@ -270,16 +223,22 @@ class PhaseReport:
         compared, mismatched = sum(one.compared for one in evidence), sum(one.mismatched for one in evidence)
         unexplained = sum(1 for one in self.divergences if one.group.known is None)
         groups = f" ({unexplained:,} unexplained {'group' if unexplained == 1 else 'groups'})" if unexplained else ""
-        wait_s = self.verdict.wait_s
-        due = (
-            f"; ready in {age_text(wait_s)} at the present rate"
-            if wait_s and self.readiness is Readiness.NOT_YET
-            else ""
-        )
         never = f", {len(self.never_seen)} never seen" if self.never_seen else ""
         return (
             f"{ready} of {total} operations ready{never}; {mismatched:,} of {compared:,} compared calls mismatched{groups},"
-            f" {sum(one.seen for one in evidence):,} seen{due}"
+            f" {sum(one.seen for one in evidence):,} seen{self._due}"
+        )
+
+    @property
+    def _due(self) -> str:
+        if self.readiness is not Readiness.NOT_YET:
+            return ""
+        if self.due_at is not None and self.verdict.wait_s:
+            return f"; expected in {age_text(self.verdict.wait_s)} at the present rate, {clock_text(self.due_at)}"
+        return (
+            "; nobody knows when while operations are unseen"
+            if self.verdict.never_seen
+            else "; no date at the present rate"
         )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from oms.console.numbers import bound_text, described, duration, percent, ratio, utc
-from oms.console.report_data import GroupReport, LatencyReport, OperationReport, PhaseReport, ReportData
-from oms.console.report_text import noise_words, verdict_words
+from oms.console.report_data import LatencyReport, OperationReport, PhaseReport, ReportData
+from oms.console.report_groups import GroupReport
+from oms.console.report_text import before_words, noise_words, verdict_words
 from oms.domain.errors import CouldNot
 from oms.domain.readiness import Readiness
 from oms.journal.entries import DivergenceGroup
@@ -68,6 +69,7 @@ def render_html(data: ReportData) -> str:
         shown=shown,
         verdict_words=verdict_words,
         noise_words=noise_words,
+        before_words=before_words,
         bound_text=bound_text,
     )
 

@@ -8,16 +8,15 @@ from typing import Any
 
 from oms.console.report_data import (
     SCHEMA,
-    GroupReport,
     LatencyReport,
     Move,
     OperationReport,
     Percentiles,
     PhaseReport,
     ReportData,
-    RuleReport,
     VersionReport,
 )
+from oms.console.report_groups import GroupReport, RuleReport
 from oms.domain.evidence import Evidence
 from oms.domain.record import Repair
 from oms.journal.entries import ProcessEntry
@@ -57,7 +56,9 @@ def _phase(phase: PhaseReport) -> dict[str, Any]:
         "operations": [_operation(operation) for operation in phase.operations],
         "never_seen": list(phase.never_seen),
         "waived": list(phase.waived),
+        "due_at": phase.due_at,
         "divergences": [_group(report) for report in phase.divergences],
+        "older_divergences": [_group(report) for report in phase.older],
         "rules": [_rule(rule) for rule in phase.rules],
     }
 
@@ -131,6 +132,8 @@ def _group(report: GroupReport) -> dict[str, Any]:
     return {
         "fingerprint": group.fingerprint,
         "known": group.known,
+        "version": group.version,
+        "before": report.before,
         "seam": group.seam,
         "operation": group.operation,
         "stages": list(group.stages),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from oms.console.numbers import described, duration, percent, ratio, utc
-from oms.console.report_data import GroupReport, OperationReport, PhaseReport, ReportData, RuleReport
-from oms.console.report_text import noise_words, verdict_words
+from oms.console.report_data import OperationReport, PhaseReport, ReportData
+from oms.console.report_groups import GroupReport, RuleReport
+from oms.console.report_text import before_words, divergence_words, noise_words, verdict_words
 from oms.domain.readiness import Readiness
 
 _MARKS = {
@@ -61,11 +62,17 @@ def _phase(phase: PhaseReport) -> Iterator[str]:
     unexplained = [report for report in phase.divergences if report.group.known is None]
     if unexplained:
         yield from _folded(f"{_many(len(unexplained), 'unexplained divergence')}", _divergences(unexplained))
+    if phase.older:
+        yield (
+            f"Seen with older versions only, no part of the verdict: "
+            f"{', '.join(_code(one.group.fingerprint) for one in phase.older[:_GROUPS])}{_more(len(phase.older) - _GROUPS)}."
+        )
+        yield ""
     if rules := [rule for rule in phase.rules if rule.is_told]:
         yield from _folded(
             f"{_many(len(rules), 'known divergence')} with hits or a warning",
             [
-                "| rule | hits | most of | owner | expires | |",
+                "| rule | hits | at most | owner | expires | |",
                 "| --- | ---: | ---: | --- | --- | --- |",
                 *map(_rule, rules),
             ],
@@ -79,8 +86,9 @@ def _phase(phase: PhaseReport) -> Iterator[str]:
 
 def _operation(operation: OperationReport) -> str:
     it, verdict = operation.evidence, operation.verdict
+    word = "waived" if operation.waived else f"{_MARKS[verdict.readiness]} {verdict.readiness.value}"
     return (
-        f"| {_code(f'{operation.seam}.{operation.operation}')} | {_MARKS[verdict.readiness]} {verdict.readiness.value} | {it.compared:,} "
+        f"| {_code(f'{operation.seam}.{operation.operation}')} | {word} | {it.compared:,} "
         f"| {it.mismatched:,} | {it.ignored:,} | {_text(verdict_words(operation))} |"
     )
 
@@ -96,8 +104,9 @@ def _divergences(groups: list[GroupReport]) -> Iterator[str]:
     for report in groups[:_GROUPS]:
         group = report.group
         # In code, nobody is mentioned by an @ and nothing becomes a link.
-        what = f"{group.kind} at {group.path or '(the whole answer)'}: {group.types[0]} / {group.types[1]}"
-        yield f"- {_code(group.fingerprint)} {_code(report.name)} {_code(what)}, {group.count:,} times ({percent(report.share)})"
+        what = _code(divergence_words(report))
+        often = f"{group.count:,} times ({percent(report.share)}){before_words(report)}"
+        yield f"- {_code(group.fingerprint)} {_code(report.name)} {what}, {often}"
         if report.noise is not None:
             yield f"  - {_text(noise_words(report))}"
         if group.samples:
@@ -124,6 +133,10 @@ def _folded(title: str, lines: Iterator[str] | list[str]) -> Iterator[str]:
     yield ""
     yield "</details>"
     yield ""
+
+
+def _more(count: int) -> str:
+    return f" and {count} more" if count > 0 else ""
 
 
 def _many(count: int, what: str) -> str:

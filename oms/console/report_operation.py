@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from oms.console.report_data import Errors, LatencyReport, Noise, OperationReport, Percentiles, VersionReport
+from oms.console.report_data import (
+    Errors,
+    LatencyReport,
+    Noise,
+    OperationReport,
+    Percentiles,
+    VersionReport,
+    Wanted,
+)
 from oms.domain.evidence import Evidence
 from oms.domain.histogram import merged, quantile_ns
 from oms.domain.observation import Outcome
-from oms.domain.readiness import Demand, judge
+from oms.domain.readiness import judge
 from oms.domain.record import Place, Slice
 from oms.domain.stage import Side, Stage
 from oms.journal.entries import Window
@@ -17,6 +25,7 @@ from oms.journal.reader import JournalReader
 _EVENTS = ("rescued", "unscoped", "delayed", "beside_failed", "beside_cut")
 _NOISE = "noise"
 _LATE_S = 900.0
+_STILL_SERVED_S = 120.0
 _MINUTE_S = 60.0
 
 Spans = Mapping[Place, tuple[float, float]]
@@ -51,6 +60,17 @@ class Counted:
         return self.place.phase
 
     @property
+    def key(self) -> tuple[str, str]:
+        """``types.get`` and the version that is judged."""
+        return f"{self.place.seam}.{self.place.operation}", self.version
+
+    @property
+    def is_mixed(self) -> bool:
+        """True if an older version was counted just as lately: some process still runs it."""
+        last = self._spans[self.version][1]
+        return any(last - self._spans[version][1] < _STILL_SERVED_S for version in self.older)
+
+    @property
     def began_at_s(self) -> float:
         """When the first call was counted with the version that is judged, Unix time in seconds."""
         return self._spans[self.version][0]
@@ -69,9 +89,10 @@ class Counted:
         first, last = self._spans[version]
         return VersionReport(version, self.evidence(version), first, last + _MINUTE_S)
 
-    def per_s(self, now_s: float) -> float | None:
+    def per_s(self, now_s: float, *, capped: bool) -> float | None:
         """Return how many comparisons a second came in of late that are evidence: in the last quarter of an hour."""
-        late = Evidence.of(summed(one for one in self.late if one.place.version == self.version)).trials
+        evidence = Evidence.of(summed(one for one in self.late if one.place.version == self.version))
+        late = (evidence if capped else evidence.uncapped).trials
         return late / min(_LATE_S, max(_MINUTE_S, now_s - self.began_at_s)) if late else None
 
 
@@ -104,10 +125,18 @@ def _by_version(wholes: Iterable[Slice], spans: Spans) -> dict[str, tuple[float,
 
 
 def operation_report(
-    counted: Counted, demand: Demand, *, now_s: float, diverging: Mapping[str, int]
+    counted: Counted, wanted: Wanted, *, now_s: float, diverging: Mapping[str, int], holds: Sequence[str] = ()
 ) -> OperationReport:
-    """Return the report on one operation, with the verdict on its newest version at *now_s*, Unix time in seconds."""
-    rows, evidence, per_s = counted.of(counted.version), counted.evidence(counted.version), counted.per_s(now_s)
+    """Return the report on one operation, with the verdict on its newest version at *now_s*, Unix time in seconds.
+
+    *holds* is what speaks against every operation of the phase.
+    """
+    rows, evidence = counted.of(counted.version), counted.evidence(counted.version)
+    per_s = counted.per_s(now_s, capped=wanted.cap_per_request)
+    if not wanted.cap_per_request:
+        evidence = evidence.uncapped
+    if counted.is_mixed:
+        holds = [*holds, "it is served in more than one version"]
     counts = summed(rows)
     stages: dict[str, int] = {}
     for one in rows:
@@ -118,7 +147,9 @@ def operation_report(
         seam=counted.place.seam,
         operation=counted.place.operation,
         version=counted.version,
-        verdict=judge(counted.name, evidence, demand, now_s=now_s, per_s=per_s, diverging=diverging),
+        verdict=judge(
+            counted.name, evidence, wanted.demand, now_s=now_s, per_s=per_s, diverging=diverging, holds=holds
+        ),
         per_s=per_s,
         stages={stage: stages[stage] for stage in sorted(stages, key=rank)},
         events={name.replace("_", " "): counts[name] for name in _EVENTS if counts.get(name)},

@@ -6,15 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from oms.console.lines import WIDTH, cut, painted, wrapped
 from oms.console.numbers import bound_text, described, duration, percent, ratio, utc
-from oms.console.report_data import (
-    GroupReport,
-    LatencyReport,
-    OperationReport,
-    Percentiles,
-    PhaseReport,
-    ReportData,
-    RuleReport,
-)
+from oms.console.report_data import LatencyReport, OperationReport, Percentiles, PhaseReport, ReportData
+from oms.console.report_groups import GroupReport, RuleReport
 from oms.domain.readiness import Readiness
 
 _MARKS = {Readiness.NO: "x", Readiness.NOT_YET: "!", Readiness.READY: "ok"}
@@ -66,7 +59,7 @@ def _phase(phase: PhaseReport, colour: bool) -> Iterator[str]:
     latencies = [line for operation in phase.operations for line in _latencies(operation)]
     if latencies:
         yield ""
-        yield f"{'latency p50 / p90 / p99':<34}{'legacy':<27}{'unified':<27}{'p50, p99':>10}"
+        yield f"{'latency p50 / p90 / p99':<34}{'legacy':<27}{'unified':<27}{'p50, p99':>12}"
         yield from latencies
     for is_known, title in ((False, "unexplained divergences"), (True, "known divergences")):
         groups = [report for report in phase.divergences if (report.group.known is not None) is is_known]
@@ -77,16 +70,25 @@ def _phase(phase: PhaseReport, colour: bool) -> Iterator[str]:
                 yield from _group(report)
             if len(groups) > _GROUPS:
                 yield f"  and {len(groups) - _GROUPS} more, none more frequent; --json has all"
+    if phase.older:
+        yield ""
+        yield "seen with older versions only, they do not count"
+        for report in phase.older[:_GROUPS]:
+            yield from _older(report)
+        if len(phase.older) > _GROUPS:
+            yield f"  and {len(phase.older) - _GROUPS} more; --json has all"
     yield from _rules(phase.rules)
 
 
 def _operation(operation: OperationReport) -> Iterator[str]:
     it, verdict = operation.evidence, operation.verdict
+    mark = "-" if operation.waived else _MARKS[verdict.readiness]
     yield (
-        f"{cut(f'{_MARKS[verdict.readiness]:<2} {operation.name}', 28):<28}{it.seen:>11,}{it.sampled:>11,}{it.compared:>11,}"
+        f"{cut(f'{mark:<2} {operation.name}', 28):<28}{it.seen:>11,}{it.sampled:>11,}{it.compared:>11,}"
         f"{it.matched:>11,}{it.reasonable:>8,}{it.ignored:>9,}{it.mismatched:>9,}"
     )
-    yield from wrapped(f"{verdict.readiness.value}: {verdict_words(operation)}", _INDENT)
+    lead = "waived" if operation.waived else verdict.readiness.value
+    yield from wrapped(f"{lead}: {verdict_words(operation)}", _INDENT)
     yield from _counts("at", operation.stages)
     yield from _counts("not compared:", {name.replace("_", " "): count for name, count in it.not_compared.items()})
     yield from _counts("of these", operation.events)
@@ -153,9 +155,9 @@ def _quantiles(side: Percentiles | None) -> str:
 def _group(report: GroupReport) -> Iterator[str]:
     group = report.group
     known = f"{group.known}  " if group.known else ""
-    what = f"{known}{report.name} {group.kind} at {group.path or '(the whole answer)'}: {group.types[0]} / {group.types[1]}"
+    what = f"{known}{report.name} {divergence_words(report)}"
     yield from wrapped(what, _INDENT, first=f"  {group.fingerprint}  ")
-    often = f"{group.count:,} times ({percent(report.share)} of the compared), at {', '.join(group.stages)}"
+    often = f"{group.count:,} times ({percent(report.share)} of the compared){before_words(report)}, at {', '.join(group.stages)}"
     when = f"first {utc(group.first_seen)}, last {utc(group.last_seen)}{', still happening' if report.still_happening else ''}"
     yield from wrapped(f"{often}; {when}", _INDENT)
     if report.noise is not None and (group.known is None or report.noise[0]):
@@ -164,6 +166,27 @@ def _group(report: GroupReport) -> Iterator[str]:
         for _, sample in group.samples[:_SAMPLES]:
             yield from wrapped(f"sample {described(sample)}", _INDENT)
         yield from wrapped(f"pin it: oms pin {group.fingerprint}", _INDENT)
+
+
+def _older(report: GroupReport) -> Iterator[str]:
+    group = report.group
+    known = f"{group.known}  " if group.known else ""
+    seen = f"{group.count:,} times with {group.version or '(unnamed)'}, last {utc(group.last_seen)}"
+    yield from wrapped(
+        f"{known}{report.name} {divergence_words(report)}; {seen}", _INDENT, first=f"  {group.fingerprint}  "
+    )
+
+
+def divergence_words(report: GroupReport) -> str:
+    """Return kind, path and types of a group; what two replayed sides did is of no type that tells anything."""
+    group = report.group
+    what = f"{group.kind} at {group.path or '(the whole answer)'}"
+    return what if group.is_replayed else f"{what}: {group.types[0]} / {group.types[1]}"
+
+
+def before_words(report: GroupReport) -> str:
+    """Return how often the same was seen with older versions, empty if it never was."""
+    return f" and {report.before:,} more with older versions" if report.before else ""
 
 
 def noise_words(report: GroupReport) -> str:
@@ -179,7 +202,7 @@ def _rules(rules: tuple[RuleReport, ...]) -> Iterator[str]:
         return
     yield ""
     if shown:
-        yield f"{'rule':<10}{'hits':>9}{'most of':>10}  {'class':<9}{'expires':<12}owner"
+        yield f"{'rule':<10}{'hits':>9}{'at most':>10}  {'class':<9}{'expires':<12}owner"
     for rule in shown:
         share = percent(rule.share) if rule.hits else "-"
         yield f"{cut(rule.id, 9):<10}{rule.hits:>9,}{share:>10}  {rule.klass:<9}{rule.expires or '-'!s:<12}{rule.owner}"[

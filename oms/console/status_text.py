@@ -149,7 +149,7 @@ def _table(*headings: str) -> Table:
 
 def _remarks(report: StatusReport) -> Iterator[tuple[str, str]]:
     for status in report.phases:
-        yield from _about(status)
+        yield from _about(status, is_alone=len(report.phases) == 1)
     for process in report.processes:
         if process.silent:
             yield (
@@ -170,7 +170,8 @@ def _what_to_do(report: StatusReport) -> list[str]:
     return [command for status in wanted for command in next_commands(status)] or ["oms flip PHASE STAGE --why TEXT"]
 
 
-def _about(status: PhaseStatus) -> Iterator[tuple[str, str]]:
+def _about(status: PhaseStatus, *, is_alone: bool) -> Iterator[tuple[str, str]]:
+    """Yield what is to be said of a phase; where it is asked for alone, everything that holds it."""
     name, last = status.phase.name, status.last
     if status.now.problem:
         word = "the last good flag" if status.now.origin == "last-good" else "the declared default"
@@ -192,6 +193,8 @@ def _about(status: PhaseStatus) -> Iterator[tuple[str, str]]:
         yield from (("why", sentence) for sentence in latches_text(status.rollout))
         if status.rollout.next.action is not Action.BY_HAND or status.rollout.guards:
             yield "next", f"{name}: guards {guards_text(status.rollout)} | {next_text(status.rollout)}"
+        if is_alone and len(holds := status.rollout.next.holds) > 1:
+            yield from (("hold", one) for one in holds)
     if last is not None:
         yield (
             "last",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from oms.domain.comparison import Difference
 from oms.domain.observation import StandIn
+from oms.domain.trace import Trace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,7 @@ class Divergence:
         types: Type names, legacy then unified.
         known: Id of the known-divergence rule that it matches, or None.
         seen_at: Unix time in seconds.
+        plan, version: As of the counts, see :class:`~oms.domain.record.Place`.
         sample: Path, types, lengths and keyed hashes of both values, of the call's arguments and of those of the key's last write; values only
             where the port allows them.
     """
@@ -36,6 +38,8 @@ class Divergence:
     known: str | None
     seen_at: float
     sample: Mapping[str, object]
+    plan: str = ""
+    version: str = ""
 
 
 def fingerprint(seam: str, operation: str, difference: Difference) -> str:
@@ -69,7 +73,7 @@ def describe(value: object, *, show: bool, key: bytes) -> dict[str, object]:
     if value is not None:
         described["hash"] = hmac.new(key, _text(value).encode(errors="replace"), hashlib.sha256).hexdigest()[:16]
     if show:
-        described["value"] = _text(value)[:200]
+        described["value"] = (str(value) if isinstance(value, Trace) else _text(value))[:200]
     return described
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from oms.domain.guardrails.rate import rate_bound
@@ -85,6 +85,11 @@ class Evidence:
             first_at_s=min(began, default=None),
             **{name: getattr(self, name) + getattr(other, name) for name in _COUNTS},
         )
+
+    @property
+    def uncapped(self) -> Evidence:
+        """The same where a policy lets every request count, however often it was made."""
+        return replace(self, repeated=0)
 
     @property
     def compared(self) -> int:

@@ -194,14 +194,30 @@ class Phase:
         return f"phase.{self.name}"
 
     @overload
-    def seam(self, name: str, *, port: type[P], reasonable: Explain | None = None) -> Seam[P, None]: ...
-    @overload
-    def seam(self, name: str, *, port: type[P], aport: type[A], reasonable: Explain | None = None) -> Seam[P, A]: ...
     def seam(
-        self, name: str, *, port: type[Any], aport: type[Any] | None = None, reasonable: Explain | None = None
+        self, name: str, *, port: type[P], reasonable: Explain | None = None, names: frozenset[str] = ...
+    ) -> Seam[P, None]: ...
+    @overload
+    def seam(
+        self,
+        name: str,
+        *,
+        port: type[P],
+        aport: type[A],
+        reasonable: Explain | None = None,
+        names: frozenset[str] = ...,
+    ) -> Seam[P, A]: ...
+    def seam(
+        self,
+        name: str,
+        *,
+        port: type[Any],
+        aport: type[Any] | None = None,
+        reasonable: Explain | None = None,
+        names: frozenset[str] = frozenset(),
     ) -> Seam[Any, Any]:
         """Return one place where this phase is cut; see :class:`Seam`."""
-        return Seam(phase=self, name=name, port=port, aport=aport, reasonable=reasonable)
+        return Seam(phase=self, name=name, port=port, aport=aport, reasonable=reasonable, names=names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +228,8 @@ class Seam(Generic[P, A]):
         port: The Protocol that callers hold.
         aport: A second Protocol over the same state, its async methods named with ``a`` in front; None if there is none.
         reasonable: Explains a difference that the port tolerates; None tolerates nothing.
+        names: Keys of mappings in its answers that are names out of the code, so that they may stand in a field path. Fields of classes always
+            do; a key that is not declared may be data, or a secret, and is folded.
     """
 
     phase: Phase
@@ -219,6 +237,11 @@ class Seam(Generic[P, A]):
     port: type[P]
     aport: type[A] | None = None
     reasonable: Explain | None = None
+    names: frozenset[str] = frozenset()
+
+    def names_in(self, operation: Operation) -> frozenset[str]:
+        """Return the keys of mappings that may stand in a field path of *operation*: the declared ones, and those whose values may be shown."""
+        return self.names.union(*(path.split(".") for path in operation.values))
 
     @property
     def full_name(self) -> str:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from oms.domain.errors import BadInput
 from oms.domain.evidence import Evidence
@@ -15,7 +16,52 @@ from oms.domain.guardrails.reading import log_line, wanted
 TOO_MUCH_IGNORED = 0.05
 """Where rules take more than this part of an operation, the verdict says so."""
 
+LEAST_QUIET_S = 60.0
+"""Counts are kept by the minute, so nothing shorter tells that a loss is over."""
+
 _GROUPS = 3
+
+
+class Lost(Protocol):
+    """Counts that did not reach the journal.
+
+    Attributes:
+        until: When it ended, Unix time in seconds.
+        lost: How many; 0 if they only came late.
+        reason: Why, on one line.
+    """
+
+    @property
+    def until(self) -> float:
+        """When it ended."""
+
+    @property
+    def lost(self) -> int:
+        """How many."""
+
+    @property
+    def reason(self) -> str:
+        """Why."""
+
+
+def loss_hold(losses: Iterable[Lost], *, now_s: float, quiet_s: float) -> str | None:
+    """Return the clause that holds a phase after a loss of counts, None if nothing was lost within *quiet_s* seconds before *now_s*.
+
+    What is missing may have been a mismatch, so nothing moves on, and nothing is READY, until counting has gone on for so long without a
+    further loss. What only came late is no loss. The controller and the report go by this one rule.
+
+    Args:
+        now_s: Until when there are counts, Unix time in seconds: a service that stopped after a loss is not quiet, it is silent.
+        quiet_s: The time that the step must be looked at anyway; a minute at least.
+    """
+    lost = [one for one in losses if one.lost]
+    if not lost:
+        return None
+    last = max(lost, key=lambda one: one.until)
+    left_s = last.until + max(quiet_s, LEAST_QUIET_S) - now_s
+    if left_s <= 0:
+        return None
+    return f"{sum(one.lost for one in lost):,} counts were lost ({last.reason}): {_duration(left_s)} to go without"
 
 
 class Readiness(StrEnum):
@@ -178,10 +224,14 @@ def _notes(evidence: Evidence) -> tuple[str, ...]:
     if evidence.ignored_share > TOO_MUCH_IGNORED:
         notes.append(f"rules ignore {evidence.ignored_share:.1%} of the comparisons")
     if evidence.empty:
-        notes.append(f"{evidence.empty:,} matches of two empty answers are no evidence")
+        notes.append(f"{_many(evidence.empty, 'match', 'matches')} of two empty answers: no evidence")
     if evidence.repeated:
-        notes.append(f"{evidence.repeated:,} repeated requests are no evidence")
+        notes.append(f"{_many(evidence.repeated, 'repeated request', 'repeated requests')}: no evidence")
     return tuple(notes)
+
+
+def _many(count: int, one: str, more: str) -> str:
+    return f"{count:,} {one if count == 1 else more}"
 
 
 @dataclass(frozen=True, slots=True)

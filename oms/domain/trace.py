@@ -50,13 +50,18 @@ class Trace:
     @property
     def has_result(self) -> bool:
         """True if the call returned."""
-        return self.outcome.startswith(("result ", "own "))
+        return has_result(self.outcome)
 
     @property
     def refused_by(self) -> str | None:
         """The class name of the side's own error, None if the call ended as an attempt did."""
         word = self.outcome.partition(" ")[0]
         return None if word in ("result", "own", "error", "cut", "no") else self.outcome
+
+
+def has_result(outcome: str) -> bool:
+    """Tell whether a call with the *outcome* of a :class:`Trace` returned."""
+    return outcome.startswith(("result ", "own "))
 
 
 def part(

@@ -281,10 +281,10 @@ class FlagSource:
                 self._keep_locked(name, self._watched[name].served.keep)
             except (CouldNot, OSError) as error:
                 self._keep_after = time.monotonic() + KEEP_AGAIN_S
-                self._trouble("keep", f"phase {name!r}: its last good flag file is not kept: {error}")
+                self._trouble(f"keep {name}", f"phase {name!r}: its last good flag file is not kept: {error}")
             else:
                 self._unkept.discard(name)
-                self._troubles.pop("keep", None)
+                self._troubles.pop(f"keep {name}", None)
 
     def _keep_locked(self, name: str, content: bytes) -> None:
         with contextlib.suppress(CouldNot, FlagFileInvalid):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from oms.domain.trace import Trace
 from oms.journal.samples import Sample
 
 
@@ -31,10 +32,11 @@ ALWAYS = Window()
 
 @dataclass(frozen=True, slots=True)
 class DivergenceGroup:
-    """All divergences with one fingerprint that one rule covers, or none does.
+    """All divergences with one fingerprint and one version that one rule covers, or none does.
 
     Attributes:
         known: Id of the rule, None for an unexplained divergence.
+        version: Of both sides and the comparison; empty of what a journal kept before it kept versions.
         stages: Where it was seen.
         count: How often in the window.
         counts: How often, by minute (Unix time / 60), oldest first.
@@ -44,6 +46,7 @@ class DivergenceGroup:
 
     fingerprint: str
     known: str | None
+    version: str
     phase: str
     seam: str
     operation: str
@@ -56,6 +59,11 @@ class DivergenceGroup:
     first_seen: float
     last_seen: float
     samples: tuple[Sample, ...]
+
+    @property
+    def is_replayed(self) -> bool:
+        """True if it tells of what the sides did with a caller's function, not of what they answered."""
+        return self.types == (Trace.__name__, Trace.__name__)
 
 
 @dataclass(frozen=True, slots=True)

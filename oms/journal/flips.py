@@ -11,7 +11,7 @@ from oms.journal.schema import open_journal
 from oms.journal.signals import without_file_size_signal
 
 
-def append_flip(path: Path, flip: Flip, *, limit_s: float = 1.0) -> None:
+def append_flip(path: Path, flip: Flip, *, limit_s: float = 4.0) -> None:
     """Write *flip* to the journal at *path*, made if it is missing; waits at most about *limit_s* for the lock.
 
     Raises:

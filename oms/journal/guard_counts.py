@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from oms.domain.record import Slice, Trip
-from oms.journal.entries import Window
+from oms.journal.entries import DivergenceGroup, Window
 from oms.journal.reader import JournalReader
-from oms.rollout.guard.counts import Loss
+from oms.rollout.guard.counts import Diverging, Loss
 
 
 class GuardCounts:
@@ -32,9 +32,24 @@ class GuardCounts:
         """See the port."""
         return [Loss(gap.pid, gap.until, gap.lost, gap.reason) for gap in self._reader.gaps(Window(since=since_s))]
 
+    def diverging(self, phase: str) -> Diverging:
+        """See the port."""
+        return diverging([group for group in self._reader.divergences() if group.phase == phase])
+
     def heard(self) -> Mapping[int, float]:
         """See the port. Of several processes that had one pid the latest counts."""
         return {entry.pid: entry.seen_at for entry in self._reader.processes()}
+
+
+def diverging(groups: Iterable[DivergenceGroup]) -> Diverging:
+    """Return what no rule covers of *groups*, which are of one phase: each version has its own, so that a mended one is not blamed."""
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for group in groups:
+        if group.known is None:
+            what = f"{group.kind.replace('_', ' ')} at {group.path or 'the whole answer'}"
+            own = found.setdefault((f"{group.seam}.{group.operation}", group.version), {})
+            own[what] = own.get(what, 0) + group.count
+    return found
 
 
 @contextmanager

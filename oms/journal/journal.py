@@ -21,6 +21,11 @@ from oms.journal.store import Store, StoreSettings, is_corrupt
 _log = logging.getLogger(__name__)
 
 _SHOWN_AFTER_S = 1.0
+"""A gap of less is none."""
+
+_LOCK_IS_NEWS_S = 5.0
+"""A lock that others have held for less is no news: processes that write at once wait for each other."""
+
 _FORK_WAIT_S = 1.0
 _SEEN_EVERY_S = 5.0
 _DEFAULT_LIMITS = JournalLimits()
@@ -67,6 +72,7 @@ class Journal:
         self._store: Store | None = None
         self._deadline = 0.0
         self._problem: str | None = None
+        self._told: str | None = None
         self._drain_problem: str | None = None
         self._failing_since: float | None = None
         self._lost_before = 0
@@ -213,11 +219,13 @@ class Journal:
         problem = (
             f"journal {self._settings.path}: {what}; counts wait in memory, calls go on, writing resumes by itself"
         )
-        if problem != self._problem:
-            _log.warning("%s", problem)
-        self._problem = problem
         if self._failing_since is None:
             self._failing_since, self._lost_before = self._clock(), self._pending.lost
+        self._problem = problem
+        is_news = not _is_lock(error) or abs(self._clock() - self._failing_since) > _LOCK_IS_NEWS_S
+        if is_news and problem != self._told:
+            _log.warning("%s", problem)
+            self._told = problem
 
     def _close_after(self, error: Exception) -> None:
         if is_corrupt(error):
@@ -242,7 +250,7 @@ class Journal:
         _log.info("journal %s: writing again", self._settings.path)
         if self._pending.lost > self._lost_before or now - since > _SHOWN_AFTER_S:
             self._pending.note(Loss(since, now, 0, f"not writable: {self._problem}"))
-        self._problem = None
+        self._problem = self._told = None
 
     # A connection must not cross a fork, not even to be closed there. So the parent closes it before, under the lock
     # that every write holds, and opens another when it next writes.
@@ -290,10 +298,19 @@ def _restart_after_fork(journal: Journal) -> None:
     )
 
 
+def _is_lock(error: Exception) -> bool:
+    """Tell whether somebody else is writing, or makes or opens the file."""
+    return isinstance(error, BlockingIOError) or _primary_code(error) == sqlite3.SQLITE_BUSY
+
+
+def _primary_code(error: Exception) -> int | None:
+    code = getattr(error, "sqlite_errorcode", None)
+    return code & 0xFF if isinstance(code, int) else None
+
+
 def _what(error: Exception) -> str:
     """Say what happened in an operator's words, and what mends it."""
-    code = getattr(error, "sqlite_errorcode", None)
-    primary = code & 0xFF if isinstance(code, int) else None
+    primary = _primary_code(error)
     if primary in _MENDS:
         return f"{error}, wanted {_MENDS[primary]}"
     return f"{error}" if isinstance(error, CouldNot) else f"{type(error).__name__}: {error}"

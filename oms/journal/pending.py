@@ -14,15 +14,15 @@ from oms.journal.samples import Sample, add_buckets, keep
 CountKey = tuple[int, Place, str]
 """Minute (Unix time / 60), place, and the tally's name, the latency's side, or nothing for units."""
 
-GroupKey = tuple[str, str, str]
-"""Fingerprint, id of the known-divergence rule or empty, stage."""
+GroupKey = tuple[str, str, Place]
+"""Fingerprint, id of the known-divergence rule or empty, where it was seen."""
 
 _PER_HOUR = 60
 
 
 @dataclass(slots=True)
 class Group:
-    """Divergences of one fingerprint, one rule and one stage.
+    """Divergences of one fingerprint, one rule and one place.
 
     Attributes:
         example: One of them, for the fields that all share.
@@ -162,7 +162,7 @@ class Pending:
                 add_buckets(part.setdefault((minute - minute % _PER_HOUR, place, side), {}), buckets)
 
     def _add_divergence(self, divergence: Divergence, now: float) -> None:
-        key = (divergence.fingerprint, divergence.known or "", divergence.stage)
+        key = (divergence.fingerprint, divergence.known or "", place_of(divergence))
         group = self.groups.get(key)
         if group is None:
             if len(self.groups) >= self._limits.pending_divergences:
@@ -196,6 +196,12 @@ class Pending:
             self.trips.append(trip)
         else:
             self.lose(1, now, "more trips than fit in memory")
+
+
+def place_of(divergence: Divergence) -> Place:
+    """Return where *divergence* is counted."""
+    it = divergence
+    return Place(it.phase, it.seam, it.operation, it.stage, it.plan, it.version)
 
 
 def _many(buckets: Mapping[int, int]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,11 +13,15 @@ from oms.domain.errors import CouldNot
 from oms.domain.record import Flip, Latency, Place, Repair, Slice, Tally, Trip
 from oms.journal.entries import ALWAYS, DivergenceGroup, Gap, ProcessEntry, Window
 from oms.journal.identity import Identity
-from oms.journal.samples import add_buckets, load_buckets, load_samples
+from oms.journal.limits import JournalLimits
+from oms.journal.samples import add_buckets, keep, load_buckets, load_samples
 from oms.journal.schema import check_is_ours
 from oms.journal.slices import read_slices
 
-_BUSY_S = 1.0
+_BUSY_S = 5.0
+"""Nobody keeps a reader waiting but a process that makes, moves up or leaves the file; on a busy machine that may take its time."""
+
+_LIMITS = JournalLimits()
 
 
 class JournalReader:
@@ -110,6 +114,13 @@ class JournalReader:
         )
         return {Place(*row[:6]): (row[6] * 60.0, row[7] * 60.0) for row in rows}
 
+    def newest_versions(self, window: Window = ALWAYS) -> dict[tuple[str, str, str], str]:
+        """Return by phase, seam and operation the version that was counted last, and of two that were, the one that began later."""
+        newest: dict[tuple[str, str, str], tuple[float, float, str]] = {}
+        for place, (first, last) in sorted(self.spans("calls", window).items(), key=lambda entry: entry[1][::-1]):
+            newest[place.phase, place.seam, place.operation] = (last, first, place.version)
+        return {name: version for name, (_, _, version) in newest.items()}
+
     def by_minute(self, names: Sequence[str], window: Window = ALWAYS) -> list[tuple[str, float, str, int]]:
         """Return phase, beginning of the minute (hour, of what is old), name and sum of each tally in *names*, the oldest first."""
         rows = self._rows(
@@ -125,7 +136,11 @@ class JournalReader:
         return None if first is None else (first * 60.0, last * 60.0 + 60.0)
 
     def divergences(self, window: Window = ALWAYS) -> list[DivergenceGroup]:
-        """Return every group that was seen in *window*, the most frequent first."""
+        """Return every group that was seen in *window*, the most frequent first; each version of the sources has groups of its own.
+
+        Divergences that were kept before they had a version are those of the only version that their operation was counted with; where it was
+        counted with several, nobody knows, and their version is empty.
+        """
         counts: dict[int, dict[int, int]] = {}
         for minute, divergence, count in self._rows(
             "SELECT minute, divergence, count FROM divergence_count WHERE minute BETWEEN ? AND ? ORDER BY minute",
@@ -133,16 +148,29 @@ class JournalReader:
         ):
             counts.setdefault(divergence, {})[minute] = count
         rows = self._rows(
-            "SELECT divergence.id, fingerprint, known, phase, seam, operation, stage, kind, path, legacy_type, unified_type,"
-            " first_seen, last_seen, samples FROM divergence JOIN place ON place.id = place ORDER BY fingerprint, known, divergence.id"
+            "SELECT divergence.id, fingerprint, known, version, phase, seam, operation, stage, kind, path, legacy_type, unified_type,"
+            " first_seen, last_seen, samples FROM divergence JOIN place ON place.id = place ORDER BY fingerprint, known, version, divergence.id"
         )
-        groups: dict[tuple[str, str], DivergenceGroup] = {}
+        only = self._only_versions()
+        groups: dict[tuple[str, str, str], DivergenceGroup] = {}
         for row in rows:
             if row[0] in counts:
-                one = _group(row, counts[row[0]])
-                other = groups.get((row[1], row[2]))
-                groups[row[1], row[2]] = one if other is None else _joined(other, one)
-        return sorted(groups.values(), key=lambda group: (-group.count, group.fingerprint, group.known or ""))
+                one = _group(row, counts[row[0]], only)
+                key = one.fingerprint, one.known or "", one.version
+                other = groups.get(key)
+                groups[key] = one if other is None else _joined(other, one)
+        return sorted(
+            groups.values(), key=lambda group: (-group.count, group.fingerprint, group.known or "", group.version)
+        )
+
+    def _only_versions(self) -> dict[tuple[str, str, str], str]:
+        """Return by phase, seam and operation the version of its counts, where there is only one."""
+        found: dict[tuple[str, str, str], set[str]] = {}
+        for phase, seam, operation, version in self._rows(
+            "SELECT DISTINCT phase, seam, operation, version FROM place WHERE id IN (SELECT place FROM tally)"
+        ):
+            found.setdefault((phase, seam, operation), set()).add(version)
+        return {name: next(iter(versions)) for name, versions in found.items() if len(versions) == 1}
 
     def flips(self, window: Window = ALWAYS) -> list[Flip]:
         """Return the flips, oldest first."""
@@ -238,11 +266,12 @@ def _process(row: tuple[Any, ...]) -> ProcessEntry:
     return ProcessEntry(host, pid, started_at, seen_at, ended_at, ending or "running")
 
 
-def _group(row: tuple[Any, ...], counts: dict[int, int]) -> DivergenceGroup:
+def _group(row: tuple[Any, ...], counts: dict[int, int], only: Mapping[tuple[str, str, str], str]) -> DivergenceGroup:
     (
         _,
         fingerprint,
         known,
+        version,
         phase,
         seam,
         operation,
@@ -256,19 +285,20 @@ def _group(row: tuple[Any, ...], counts: dict[int, int]) -> DivergenceGroup:
         samples,
     ) = row
     return DivergenceGroup(
-        fingerprint=fingerprint, known=known or None, phase=phase, seam=seam, operation=operation, stages=(stage,), kind=kind, path=path,
+        fingerprint=fingerprint, known=known or None, phase=phase, seam=seam, operation=operation,
+        version=version or only.get((phase, seam, operation), ""), stages=(stage,), kind=kind, path=path,
         types=(legacy, unified), count=sum(counts.values()), counts=counts, first_seen=first_seen, last_seen=last_seen,
         samples=tuple(load_samples(samples)),
     )  # fmt: skip
 
 
 def _joined(one: DivergenceGroup, other: DivergenceGroup) -> DivergenceGroup:
-    """Return the same divergence seen at two stages as one."""
+    """Return the same divergence seen at two stages, or under two plans, as one."""
     counts = dict(one.counts)
     add_buckets(counts, other.counts)
     return DivergenceGroup(
-        fingerprint=one.fingerprint, known=one.known, phase=one.phase, seam=one.seam, operation=one.operation,
-        stages=(*one.stages, *other.stages), kind=one.kind, path=one.path, types=one.types, count=one.count + other.count,
+        fingerprint=one.fingerprint, known=one.known, version=one.version, phase=one.phase, seam=one.seam, operation=one.operation,
+        stages=tuple(dict.fromkeys((*one.stages, *other.stages))), kind=one.kind, path=one.path, types=one.types, count=one.count + other.count,
         counts=dict(sorted(counts.items())), first_seen=min(one.first_seen, other.first_seen), last_seen=max(one.last_seen, other.last_seen),
-        samples=tuple(sorted((*one.samples, *other.samples), key=lambda sample: sample[0])),
+        samples=tuple(keep((*one.samples, *other.samples), first=_LIMITS.samples_first, newest=_LIMITS.samples_newest)),
     )  # fmt: skip

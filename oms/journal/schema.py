@@ -209,6 +209,8 @@ def check_is_ours(connection: sqlite3.Connection, path: Path, *, oldest: int = S
         CouldNot: if it is another program's database, a newer journal, or an older one than the caller can do with.
     """
     version, application = _pragma(connection, "user_version"), _pragma(connection, "application_id")
+    if not version and not application and not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        raise CouldNot(f"{path}: found an empty file, wanted a journal; a running service makes one in its place")
     if application != APPLICATION:
         raise CouldNot(f"{path}: found another program's database, wanted a journal of oms; name another file")
     if 0 < version < oldest:

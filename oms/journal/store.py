@@ -13,7 +13,7 @@ from pathlib import Path
 from oms.domain.record import Place, Repair
 from oms.journal.identity import Identity
 from oms.journal.limits import JournalLimits
-from oms.journal.pending import Group, Pending
+from oms.journal.pending import Group, Pending, place_of
 from oms.journal.retention import prune
 from oms.journal.samples import dump_buckets, dump_samples, keep
 from oms.journal.schema import check_is_readable, inode_of, open_journal, put_aside
@@ -187,7 +187,7 @@ class Store:
 
     def _write_group(self, group: Group) -> None:
         it, limits = group.example, self._settings.limits
-        place = self._place(Place(it.phase, it.seam, it.operation, it.stage))
+        place = self._place(place_of(it))
         kept = keep(group.samples, first=limits.samples_first, newest=limits.samples_newest)
         samples = dump_samples(kept, longest=limits.sample_chars)
         row = (it.fingerprint, it.known or "", place, it.kind, it.path, *it.types, group.first_seen, group.last_seen)

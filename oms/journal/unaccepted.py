@@ -17,7 +17,8 @@ _SHOWN = 3
 def unaccepted(path: Path, phase: str) -> list[str]:
     """Return what speaks against live for *phase*, one sentence or none, from the journal at *path*.
 
-    Counted are the divergences since the phase was last flipped to shadow that no rule covers, or only one of class ``noise``.
+    Counted are the divergences of the present versions, since the phase was last flipped to shadow, that no rule covers, or only one of
+    class ``noise``. What an older version did is mended or will be seen again.
     Without a journal nothing was compared, and nothing speaks against it here.
     """
     if not path.exists():
@@ -40,4 +41,11 @@ def _since_shadow(path: Path, phase: str) -> list[DivergenceGroup]:
     with JournalReader(path) as reader:
         flips = [flip.at for flip in reader.flips() if flip.phase == phase and flip.to_split == Stage.SHADOW.value]
         since = max(flips, default=0.0)
-        return [group for group in reader.divergences() if group.phase == phase and group.last_seen >= since]
+        newest = reader.newest_versions()
+        return [
+            group
+            for group in reader.divergences()
+            if group.phase == phase
+            and group.last_seen >= since
+            and group.version == newest.get((phase, group.seam, group.operation), group.version)
+        ]

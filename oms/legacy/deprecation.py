@@ -35,6 +35,7 @@ REPLACEMENTS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "shared.config.environment": "config.unified_env",
             "shared.config.unified_config": "config.unified_env",
             "shared.security.protection_facade": "resilience.UnifiedCircuitBreaker",
+            "shared.utils": "resilience.with_retry",
             "utils.retry_strategy": "resilience.with_retry",
         }.items()
     }

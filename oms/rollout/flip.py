@@ -15,7 +15,10 @@ from oms.rollout.switchboard import LOCK_WAIT_S, FlagState, Mandate, Switchboard
 from oms.rollout.wording import missed_by_legacy, state_text, wish_text
 
 SETTLE_S = 1.0
-"""How long a flip gives processes to acknowledge, and scopes to end, before it is refused because of them."""
+"""How long a flip gives processes to acknowledge, and scopes to end, before it is refused because of them, where five seconds are waited."""
+
+_SETTLE_SHARE = 0.2
+"""Part of a longer wait that it gives them: who waits for a minute afterwards has time before, too."""
 
 _POLL_S = 0.005
 
@@ -26,7 +29,7 @@ def flip(
     """Move *phase* to what is wished, then wait until every live process says so.
 
     Args:
-        wait_s: How long to wait for processes, in seconds.
+        wait_s: How long to wait for processes, in seconds. Before the flip they are given a fifth of it, one second at least.
         based_on: Digest of the flag that somebody looked at before deciding; None for the flag as it is at this call.
 
     Raises:
@@ -36,7 +39,7 @@ def flip(
     seen = based_on or ""
     try:
         seen = seen or _present(board, phase).digest
-        _settle(board, phase, wish, mandate, min(SETTLE_S, wait_s))
+        _settle(board, phase, wish, mandate, min(wait_s, max(SETTLE_S, wait_s * _SETTLE_SHARE)))
         with exclusive(board.lock, limit_s=LOCK_WAIT_S):
             move = _move_locked(board, phase, wish, mandate, seen)
     except FlipRefused as refusal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 DEFAULT_SHARE = 0.10
 """Share of one core. Above it reads are sampled out, never slowed down."""
@@ -19,13 +20,13 @@ class CpuAllowance:
         is_spent: True while reads must be sampled out; a plain attribute, because every shadowed call reads it.
     """
 
-    def __init__(self, share: float = DEFAULT_SHARE) -> None:
-        """Allow *share* of one core, 0 < share; what half a second brings may be saved up."""
-        self._share = share
+    def __init__(self, share: float = DEFAULT_SHARE, *, clock: Callable[[], float] = time.perf_counter) -> None:
+        """Allow *share* of one core, 0 < share; what half a second of *clock* brings may be saved up."""
+        self._share, self._clock = share, clock
         self._burst_s = share * _SAVED_S
         self._lock = threading.Lock()
         self._left_s = self._burst_s
-        self._filled = time.perf_counter()
+        self._filled = clock()
         self.is_spent = False
 
     def spend(self, cpu_s: float) -> None:
@@ -40,6 +41,6 @@ class CpuAllowance:
         self.spend(0.0)
 
     def _fill_locked(self) -> None:
-        now = time.perf_counter()
+        now = self._clock()
         self._left_s = min(self._burst_s, self._left_s + (now - self._filled) * self._share)
         self._filled = now

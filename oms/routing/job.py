@@ -104,7 +104,7 @@ class Job:
         control, candidate = self.opened_observation(), self.candidate or Returned(None)
         legacy, unified = (control, candidate) if self.control is Side.LEGACY else (candidate, control)
         verdict = self.state.judge.judge(
-            self.operation, self.facts(), legacy=legacy, unified=unified, given=self._given
+            self.operation, self.facts(), self.cell.place, legacy=legacy, unified=unified, given=self._given
         )
         also = self._errors(verdict.outcome)
         if verdict.is_empty:

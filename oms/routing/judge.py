@@ -12,6 +12,7 @@ from oms.domain.divergence import Divergence, describe, fingerprint, type_name
 from oms.domain.known import KnownDivergence, matching_rule
 from oms.domain.observation import Facts, Observation, Outcome, Uncomparable
 from oms.domain.phase import Operation, Seam
+from oms.domain.record import Place
 from oms.domain.stage import Effect
 from oms.routing.contain import CONTAINED
 from oms.routing.noise_paths import NoisePaths
@@ -46,14 +47,25 @@ class Judge:
         self._shown_of_writes = frozenset().union(
             *(operation.arguments for operation in seam.operations().values() if operation.effect is Effect.WRITES)
         )
+        self._names = {name: seam.names_in(operation) for name, operation in seam.operations().items()}
         self.noise_paths = NoisePaths()
 
     def judge(
-        self, operation: Operation, facts: Facts, *, legacy: Observation, unified: Observation, given: Given = dict
+        self,
+        operation: Operation,
+        facts: Facts,
+        place: Place,
+        *,
+        legacy: Observation,
+        unified: Observation,
+        given: Given = dict,
     ) -> Verdict:
-        """Compare and note every divergence. A comparator, a rule or a value that raises makes the call uncomparable."""
+        """Compare and note every divergence at *place*, where the call is counted.
+
+        A comparator, a rule or a value that raises makes the call uncomparable.
+        """
         try:
-            return self._judge(operation, facts, legacy, unified, given)
+            return self._judge(operation, facts, place, legacy=legacy, unified=unified, given=given)
         except CONTAINED:  # values, comparators and predicates are other people's code
             return Verdict(Outcome.UNCOMPARABLE, Uncomparable.COMPARATOR_FAILED)
 
@@ -61,16 +73,19 @@ class Judge:
         self,
         operation: Operation,
         facts: Facts,
+        place: Place,
         differences: Sequence[Difference],
         *,
         is_reasonable: bool,
         given: Mapping[str, object],
+        script: Given = dict,
     ) -> tuple[Outcome, Uncomparable | None]:
         """Return what a comparison comes to that was made elsewhere, and note its divergences.
 
         Args:
             is_reasonable: Without differences the sides were alike within a tolerance, not to the last digit.
             given: The call's arguments by name, without the user's function.
+            script: Returns what it takes to live through the call again; asked of those alone that diverge.
         """
         if not differences:
             return (Outcome.REASONABLE if is_reasonable else Outcome.MATCHED), None
@@ -78,7 +93,8 @@ class Judge:
             known = self._matched(facts, differences)
         except CONTAINED:  # predicates are other people's code
             return Outcome.UNCOMPARABLE, Uncomparable.COMPARATOR_FAILED
-        return self._noted(operation, facts, known, self._call(operation, facts, given)), None
+        call = {**self._call(operation, facts, given), "replay": script()}
+        return self._noted(operation, facts, place, known, call), None
 
     def noise(self, facts: Facts, *, first: Observation, again: Observation) -> list[str]:
         """Compare two answers of legacy in the same way, and note no divergence.
@@ -95,20 +111,27 @@ class Judge:
         return ["noise", *self.noise_paths.names(facts.operation, paths)]
 
     def _judge(
-        self, operation: Operation, facts: Facts, legacy: Observation, unified: Observation, given: Given
+        self,
+        operation: Operation,
+        facts: Facts,
+        place: Place,
+        *,
+        legacy: Observation,
+        unified: Observation,
+        given: Given,
     ) -> Verdict:
         known = self._known(facts, legacy, unified)
         if known is None:
             return Verdict(Outcome.REASONABLE)
         if not known:
             return Verdict(Outcome.MATCHED, is_empty=are_both_empty(legacy, unified))
-        return Verdict(self._noted(operation, facts, known, self._call(operation, facts, given())))
+        return Verdict(self._noted(operation, facts, place, known, self._call(operation, facts, given())))
 
     def _known(
         self, facts: Facts, legacy: Observation, unified: Observation
     ) -> list[tuple[Difference, KnownDivergence | None]] | None:
         """Return each difference with the rule that covers it; None if all of it is within the port's tolerance."""
-        differences = compare(legacy=legacy, unified=unified)
+        differences = compare(legacy=legacy, unified=unified, names=self._names.get(facts.operation, frozenset()))
         # A rule is about one quirk, a tolerance about any call: what somebody named is not passed off as tolerable.
         known = self._matched(facts, differences)
         explain = self._seam.reasonable
@@ -125,18 +148,21 @@ class Judge:
         self,
         operation: Operation,
         facts: Facts,
+        place: Place,
         known: Sequence[tuple[Difference, KnownDivergence | None]],
         call: Mapping[str, object],
     ) -> Outcome:
         for difference, rule in known:
-            self._ledger.divergence(self._divergence(operation, facts, difference, rule, call))
+            self._ledger.divergence(self._divergence(operation, facts, place, difference, rule=rule, call=call))
         return Outcome.IGNORED if all(rule for _, rule in known) else Outcome.MISMATCHED
 
     def _divergence(
         self,
         operation: Operation,
         facts: Facts,
+        place: Place,
         difference: Difference,
+        *,
         rule: KnownDivergence | None,
         call: Mapping[str, object],
     ) -> Divergence:
@@ -145,10 +171,10 @@ class Judge:
         named = _at(facts.named, difference)
         return Divergence(
             fingerprint=fingerprint(self._seam.full_name, operation.name, named),
-            phase=self._seam.phase.name,
-            seam=self._seam.name,
-            operation=operation.name,
-            stage=facts.stage.value,
+            phase=place.phase,
+            seam=place.seam,
+            operation=place.operation,
+            stage=place.stage,
             kind=difference.kind,
             path=named.path,
             types=(type_name(difference.legacy), type_name(difference.unified)),
@@ -161,6 +187,8 @@ class Judge:
                 "unified": describe(difference.unified, show=show, key=self._hash_key),
                 **call,
             },
+            plan=place.plan,
+            version=place.version,
         )
 
     def _call(self, operation: Operation, facts: Facts, given: Mapping[str, object]) -> dict[str, object]:

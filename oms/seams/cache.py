@@ -17,6 +17,14 @@ Ttl = float | dt.timedelta | None
 
 _TTL = frozenset({"ttl"})
 
+_TYPE = frozenset({"name", "parents", "members", "properties"})
+_REPORT = frozenset({"valid", "type", "errors", "path", "code", "cache_used"})
+_DOCUMENT = frozenset(
+    {"@context", "@id", "@type", "name", "identifier", "description", "url", "keywords", "geo", "latitude", "longitude",
+     "dateCreated", "dateModified", "datePublished", "startDate", "endDate"}
+)  # fmt: skip
+"""Names out of the code and out of schema.org that stand in what is remembered; whatever else a client sends is a key that nobody knows."""
+
 
 class Cache(Protocol):
     """Remembers values under a key for a while."""
@@ -174,6 +182,6 @@ PREDICATES: dict[str, Predicate] = {
 """Predicates by the name that ``cache.known.toml`` gives them."""
 
 CACHE = Phase("cache", default=Stage.OFF, writes=True)
-TYPES = CACHE.seam("types", port=Cache, aport=AsyncCache, reasonable=one_sided_miss(1000))
-VALIDATION = CACHE.seam("validation", port=Cache, reasonable=one_sided_miss(10_000))
-DOCUMENTS = CACHE.seam("documents", port=AsyncCache, reasonable=one_sided_miss(1000))
+TYPES = CACHE.seam("types", port=Cache, aport=AsyncCache, reasonable=one_sided_miss(1000), names=_TYPE)
+VALIDATION = CACHE.seam("validation", port=Cache, reasonable=one_sided_miss(10_000), names=_REPORT)
+DOCUMENTS = CACHE.seam("documents", port=AsyncCache, reasonable=one_sided_miss(1000), names=_DOCUMENT)

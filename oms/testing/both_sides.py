@@ -13,32 +13,39 @@ from oms.domain.observation import Observation, Returned
 from oms.domain.phase import Seam
 from oms.domain.stage import Side
 from oms.routing.snapshot import raised
+from oms.testing.replayed import Replayed, Script, Stand, overlap
 from oms.testing.vantage import Sides
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What both sides did in one call."""
+    """What both sides did in one call; *names* are the keys that stand in the paths of their answers."""
 
     legacy: Observation
     unified: Observation
+    names: frozenset[str] = frozenset()
 
-    def differences(self, *, mend: Side, at: str = "") -> list[str]:
+    def differences(self, *, mend: Side, at: str = "", kind: str = "") -> list[str]:
         """Return where the sides differ in the field *at*, in what it is part of and in its parts, a line each.
 
         Args:
             mend: The side that has to change, for the line; the other one is right.
             at: Folded field path as reports write it; empty for the whole answer.
+            kind: Only differences of this kind; empty for all.
         """
-        found = compare(legacy=self.legacy, unified=self.unified)
-        return [_line(difference, mend) for difference in found if _overlap(difference.path, at)]
+        found = compare(legacy=self.legacy, unified=self.unified, names=self.names)
+        return [
+            _line(difference, mend)
+            for difference in found
+            if overlap(difference.path, at) and kind in ("", difference.kind)
+        ]
 
 
 class BothSides:
     """Both sides of one seam, asked the same. Every side gets arguments of its own: neither sees what the other does to them."""
 
     def __init__(self, seam: Seam[Any, Any], sides: Sides, runner: asyncio.Runner) -> None:
-        self._operations = seam.operations()
+        self._seam, self._operations = seam, seam.operations()
         self._sides = sides
         self._runner = runner
 
@@ -51,7 +58,12 @@ class BothSides:
         return Asked(
             self._observed(Side.LEGACY, operation, copy.deepcopy(arguments)),
             self._observed(Side.UNIFIED, operation, copy.deepcopy(arguments)),
+            self._seam.names_in(self._operations[operation]),
         )
+
+    def live_through(self, operation: str, script: Script, /, **arguments: object) -> Replayed:
+        """Make a call of an effect and return what came of it; *script* says what the caller's function does, and what came before."""
+        return self._runner.run(Stand(self._seam, self._sides, script).live_through(operation, arguments))
 
     def _observed(self, side: Side, name: str, arguments: dict[str, object]) -> Observation:
         operation = self._operations[name]
@@ -75,8 +87,3 @@ def _line(difference: Difference, mend: Side) -> str:
     place = f" at {difference.path}" if difference.path else ""
     types = f"{type_name(difference.legacy)} from legacy, {type_name(difference.unified)} from unified"
     return f"{mend} has to change: {difference.kind}{place}, {types}"
-
-
-def _overlap(one: str, other: str) -> bool:
-    """Tell whether one path is the other, or part of it."""
-    return not one or not other or f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import math
 
 from oms.routing.job import Job
 from oms.routing.lane import SyncLane
@@ -12,6 +12,6 @@ class InlineLane(SyncLane):
     """Runs and compares the side beside in the caller's thread, before the caller has its answer. Never in service."""
 
     def put(self, job: Job) -> None:
-        """Run *job* now."""
-        job.enqueued_s = time.perf_counter()
+        """Run *job* now, however long this machine really takes: no deadline of it may show in what comes out."""
+        job.enqueued_s = math.inf
         self._run(job)

@@ -55,7 +55,7 @@ class MemoryJournal:
         self.collect()
         return [divergence for divergence in self.divergences if divergence.known is None]
 
-    def wait_for(self, condition: Callable[[MemoryJournal], bool], *, limit_s: float = 10.0) -> None:
+    def wait_for(self, condition: Callable[[MemoryJournal], bool], *, limit_s: float = 30.0) -> None:
         """Collect until *condition* holds.
 
         Raises:

@@ -16,8 +16,11 @@ from typing import IO
 
 ROOT = Path(__file__).resolve().parents[2]
 
-DEADLINE_S = 60.0
+DEADLINE_S = 120.0
 """How long anything may take here; far more than it does, because a machine may be busy."""
+
+WAIT_S = "60"
+"""How long a command that moves a flag waits for all processes, so that it says what they do and not how busy the machine is."""
 
 
 def oms(
@@ -48,9 +51,9 @@ class Running:
         self._coming: queue.Queue[str] = queue.Queue()
         self._readers = [self._reader(stream) for stream in (process.stdout, process.stderr)]
 
-    def wait_for_line(self, *, containing: str) -> str:
-        """Read both streams until a line has *containing* in it, and return that line."""
-        deadline = time.monotonic() + DEADLINE_S
+    def wait_for_line(self, *, containing: str, limit_s: float = DEADLINE_S) -> str:
+        """Read both streams until a line has *containing* in it, for at most *limit_s* seconds, and return that line."""
+        deadline = time.monotonic() + limit_s
         while (left := deadline - time.monotonic()) > 0:
             with contextlib.suppress(queue.Empty):
                 self.lines.append(self._coming.get(timeout=min(left, 0.5)))

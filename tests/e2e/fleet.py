@@ -24,7 +24,7 @@ from oms.flagging.files import FlagFiles
 from oms.journal.reader import JournalReader
 from oms.journal.run_folder import read_processes
 from oms.seams import PHASES
-from tests.e2e.command import ROOT, Running, oms, running, wait_until
+from tests.e2e.command import DEADLINE_S, ROOT, WAIT_S, Running, oms, running, wait_until
 
 NAMES = ("Hotel", "LocalBusiness", "Person", "Volcano", "Recipe", "Zoo", "Movie", "Organization")
 
@@ -78,7 +78,7 @@ class Fleet:
 
     def moved(self, *words: str) -> dict[str, Any]:
         """Run a command that moves a flag, which must be confirmed by all, and return what it says."""
-        done = self.oms(*words, "--json", *(["--why", "a test"] if words[0] == "flip" else []))
+        done = self.oms(*words, "--json", "--wait", WAIT_S, *(["--why", "a test"] if words[0] == "flip" else []))
         assert 0 == done.returncode, done.stdout + done.stderr
         found: dict[str, Any] = json.loads(done.stdout)
         return found
@@ -87,6 +87,10 @@ class Fleet:
         """Return exit code and object of ``oms status``."""
         done = self.oms("status", "--json")
         return done.returncode, json.loads(done.stdout)
+
+    def is_well(self) -> bool:
+        """Tell whether ``oms status`` finds nothing amiss; a process that the machine has not let beat for a while is."""
+        return 0 == self.status()[0]
 
     def put(self, stage: Stage) -> str:
         """Write the flag file without asking anybody, and return its digest."""
@@ -106,7 +110,9 @@ class Fleet:
         )
 
     def total(self, name: str = "calls", *, seam: str = "types", operation: str = "get", stage: str = "shadow") -> int:
-        """Return what the journal has counted at one place."""
+        """Return what the journal has counted at one place; nothing before the first process has made it."""
+        if not (self.var / "journal.db").exists():
+            return 0
         with JournalReader(self.var / "journal.db") as journal:
             return sum(
                 tally.count
@@ -129,7 +135,7 @@ def worker(command: Running, stack: ExitStack) -> Worker:
 def client_of(line: str, stack: ExitStack) -> httpx.Client:
     """Return a client of the address that *line* names."""
     url = line.partition("listening on ")[2].partition(",")[0]
-    return stack.enter_context(httpx.Client(base_url=url, timeout=30))
+    return stack.enter_context(httpx.Client(base_url=url, timeout=DEADLINE_S))
 
 
 class Traffic:
@@ -157,7 +163,7 @@ class Traffic:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         for thread in self._threads:
-            thread.join(30)
+            thread.join(DEADLINE_S)
 
     def goes_on(self, answers: int = 50) -> None:
         """Wait until each worker has given that many further answers."""
@@ -168,7 +174,7 @@ class Traffic:
         return all(self._answers[pid] >= count for pid, count in wanted.items())
 
     def _run(self, worker: Worker) -> None:
-        with httpx.Client(base_url=worker.client.base_url, timeout=30) as client:
+        with httpx.Client(base_url=worker.client.base_url, timeout=DEADLINE_S) as client:
             for number in itertools.count():
                 if self._stop.is_set() or not self._call(client, number):
                     return

@@ -12,6 +12,8 @@ from oms.domain.stage import Stage
 from tests.e2e.command import oms
 from tests.e2e.fleet import Fleet
 
+pytestmark = pytest.mark.timeout(900)
+
 MISTAKES = {
     "flip cahce live --why x": "did you mean cache?",
     "flip cache lief --why x": "did you mean live?",

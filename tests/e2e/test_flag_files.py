@@ -15,6 +15,8 @@ from oms.domain.stage import Stage
 from tests.e2e.command import wait_until
 from tests.e2e.fleet import Fleet, Worker
 
+pytestmark = pytest.mark.timeout(900)
+
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Fleet:
@@ -89,8 +91,8 @@ def test_broken_flag_file(fleet: Fleet, serving: Worker, break_it: Callable[[Pat
         fleet.file.rmdir()
     backup.replace(fleet.file)
     serving.command.wait_for_line(containing="phase 'cache': its flag file is good again")
-    code, status = fleet.status()
-    assert (0, "file") == (code, status["source"])
+    wait_until(fleet.is_well, "nothing is left to tell")
+    assert "file" == fleet.status()[1]["source"]
 
 
 def test_older_flag_file_moved_back(fleet: Fleet, serving: Worker) -> None:
@@ -109,7 +111,7 @@ def test_older_flag_file_moved_back(fleet: Fleet, serving: Worker) -> None:
     backup.replace(fleet.file)
 
     wait_until(lambda: fleet.file.stat().st_mtime_ns == same and "dualwrite" == serving.stage(), "so is this one")
-    assert 0 == fleet.status()[0]
+    wait_until(fleet.is_well, "nothing is left to tell")
 
 
 def test_written_in_two_halves(fleet: Fleet, serving: Worker) -> None:
@@ -150,7 +152,7 @@ def test_rollback_over_a_broken_file(fleet: Fleet, serving: Worker) -> None:
     assert (3, 1) == (refused.returncode, len(refused.stderr.splitlines()))
     assert ("live", "shadow", 1, 1) == tuple(report[name] for name in ("from", "to", "processes", "acknowledged"))
     assert "shadow" == serving.stage()
-    assert 0 == fleet.status()[0]
+    wait_until(fleet.is_well, "nothing is left to tell")
 
 
 def test_flags_unreachable_at_start(tmp_path: Path) -> None:
@@ -163,6 +165,7 @@ def test_flags_unreachable_at_start(tmp_path: Path) -> None:
     away = fleet.flags.rename(tmp_path / "away")
     with fleet.some(1) as (worker,):
         stage, (code, status) = worker.stage(), fleet.status()
+        wait_until(lambda: bool(worker.command.lines_so_far(containing=str(fleet.file))), "it complains")
         complaint = worker.command.lines_so_far(containing=str(fleet.file))
 
         assert "shadow" == stage
@@ -171,7 +174,7 @@ def test_flags_unreachable_at_start(tmp_path: Path) -> None:
         assert "the last good file of an earlier run stays in force" in complaint[0]
 
         away.rename(fleet.flags)
-        wait_until(lambda: 0 == fleet.status()[0], "the folder is followed again")
+        wait_until(fleet.is_well, "the folder is followed again")
         assert "file" == fleet.status()[1]["source"]
         assert "dualwrite" == fleet.moved("rollback", "cache")["to"]
 
@@ -186,7 +189,8 @@ def test_flags_unreachable_at_first_start(tmp_path: Path) -> None:
         assert ["Organization", "Place", "Thing"] == worker.ancestors("LocalBusiness")
         assert ("off", 3, True) == (stage, code, "cache: default" in status["source"])
         assert dict.fromkeys(("cache", "config", "resilience"), "default") == status["processes"][0]["digests"]
+        wait_until(lambda: bool(worker.command.lines_so_far(containing=str(fleet.file))), "it complains")
         assert "the declared default stays in force" in worker.command.lines_so_far(containing=str(fleet.file))[0]
 
         away.rename(fleet.flags)
-        wait_until(lambda: 0 == fleet.status()[0], "the folder is followed as soon as it is there")
+        wait_until(fleet.is_well, "the folder is followed as soon as it is there")

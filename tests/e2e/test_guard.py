@@ -17,7 +17,9 @@ from oms.domain.split import Split
 from oms.domain.stage import Stage
 from oms.flagging.files import FlagFiles
 from oms.seams import PHASES
-from tests.e2e.command import ROOT, oms, running, wait_until
+from tests.e2e.command import DEADLINE_S, ROOT, oms, running, wait_until
+
+pytestmark = pytest.mark.timeout(900)
 
 
 class Start(Protocol):
@@ -118,7 +120,7 @@ def test_a_controller_of_its_own(tmp_path: Path) -> None:
         assert "another controller leads; this one watches" in oms("guard", "--once", *folders).stdout
         assert f"oms guard: pid {guard.process.pid} leads (term 1)" in " ".join(oms("status", *folders).stdout.split())
         guard.process.send_signal(signal.SIGTERM)
-        assert 0 == guard.process.wait(timeout=60)
+        assert 0 == guard.process.wait(timeout=DEADLINE_S)
     assert "no controller" in oms("status", *folders).stdout
 
 

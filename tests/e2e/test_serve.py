@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -13,7 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.command import ROOT, Running, oms, running, wait_until
+from tests.e2e.command import DEADLINE_S, ROOT, WAIT_S, Running, oms, running, wait_until
+
+pytestmark = pytest.mark.timeout(900)
 
 
 @dataclass
@@ -38,14 +41,15 @@ def service(tmp_path: Path) -> Iterator[Service]:
     shutil.copytree(ROOT / "flags", flags)
     with running("serve", "--port", "0", "--flags", flags, "--var", var) as command:
         url = command.wait_for_line(containing="listening on").split("listening on ")[1].split(",")[0]
-        with httpx.Client(base_url=url, timeout=30) as client:
+        with httpx.Client(base_url=url, timeout=DEADLINE_S) as client:
             yield Service(command, client, flags, var)
 
 
 def test_walk_by_hand(service: Service) -> None:
     """Each stage is reached by the command, acknowledged by the service, and answers the same."""
+    folders = ("--json", "--wait", WAIT_S, "--flags", service.flags, "--var", service.var)
     for stage in ("dualwrite", "shadow", "live=5", "live"):
-        done = oms("flip", "cache", stage, "--why", "test", "--json", "--flags", service.flags, "--var", service.var)
+        done = oms("flip", "cache", stage, "--why", "test", *folders)
 
         assert 0 == done.returncode, done.stderr + done.stdout
         assert (1, 1) == (json.loads(done.stdout)["processes"], json.loads(done.stdout)["acknowledged"])
@@ -53,7 +57,7 @@ def test_walk_by_hand(service: Service) -> None:
         for tenant in ("tenant-1", "tenant-2"):
             ancestors = service.client.get("/types/LocalBusiness/ancestors", headers={"X-Tenant": tenant})
             assert ["Organization", "Place", "Thing"] == ancestors.json()
-    back = oms("rollback", "cache", "--json", "--flags", service.flags, "--var", service.var)
+    back = oms("rollback", "cache", *folders)
 
     assert 0 == back.returncode, back.stderr
     assert "shadow" == service.stage()
@@ -113,3 +117,39 @@ def test_flag_by_hand(service: Service) -> None:
 
     assert "off" == before
     assert "dualwrite" == service.stage()
+
+
+LAUNCHER = """
+import sys
+
+from opentelemetry.metrics import set_meter_provider
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, PeriodicExportingMetricReader
+
+reader = PeriodicExportingMetricReader(ConsoleMetricExporter(out=open(sys.argv[1], "w")), export_interval_millis=3_600_000)
+provider = MeterProvider([reader], shutdown_on_exit=False)
+set_meter_provider(provider)
+from oms.cli.main import main
+
+code = main(sys.argv[2:])
+provider.shutdown()
+sys.exit(code)
+"""
+"""What OpenTelemetry's own launcher does before it runs a command."""
+
+
+def test_counts_go_to_the_provider_of_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that is started with a meter provider exports its counts there."""
+    flags, var, exported = tmp_path / "flags", tmp_path / "var", tmp_path / "metrics.json"
+    shutil.copytree(ROOT / "flags", flags)
+    (tmp_path / "launcher.py").write_text(LAUNCHER)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{ROOT}")
+    oms("flip", "cache", "dualwrite", "--why", "test", "--flags", flags, "--var", var)
+    words = (exported, "serve", "--port", "0", "--flags", flags, "--var", var)
+    with running(*words, module="launcher") as command:
+        url = command.wait_for_line(containing="listening on").split("listening on ")[1].split(",")[0]
+        assert 200 == httpx.get(f"{url}/types/Person", timeout=30).status_code
+        assert 0 == command.end(signal.SIGTERM)
+
+    assert '"name": "oms.calls"' in exported.read_text()
+    assert '"seam": "types"' in exported.read_text()

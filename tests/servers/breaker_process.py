@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-_PATIENCE_S = 20.0
+_PATIENCE_S = 60.0
 
 
 class BreakerProcess:
@@ -68,7 +68,7 @@ def main(url: str, config: dict[str, Any]) -> None:
     sys.path.insert(0, str(Path.cwd()))
     from oms.unified.resilience import BreakerStore, CircuitBreakerConfig, CircuitOpenError, DistributedCircuitBreaker
 
-    store = BreakerStore(url, deadline_ms=5000)
+    store = BreakerStore(url, deadline_ms=30_000)
     breaker = DistributedCircuitBreaker("shared", store=store, config=CircuitBreakerConfig(**config))
 
     def end(word: str) -> None:

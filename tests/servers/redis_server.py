@@ -16,7 +16,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 def find_redis_server() -> Path | None:
@@ -71,8 +71,11 @@ class RedisServer:
             self._process = None
 
     def pause(self) -> None:
-        """Stop it in its tracks: connections stay open, nothing answers."""
+        """Stop it in its tracks, and wait until it stands: connections stay open, nothing answers."""
         self._signal(signal.SIGSTOP)
+        assert self._process is not None
+        # Looked at, not taken: a process that stands already is seen to stand again.
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WNOWAIT)
 
     def resume(self) -> None:
         """Let it go on."""

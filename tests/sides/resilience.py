@@ -90,9 +90,9 @@ async def until(condition: Callable[[], bool]) -> None:
     """Let the others on the loop run until *condition* holds.
 
     Raises:
-        TimeoutError: if it does not within ten seconds.
+        TimeoutError: if it does not within a minute.
     """
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.001)
 

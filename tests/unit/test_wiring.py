@@ -7,6 +7,7 @@ import functools
 import os
 import re
 import shutil
+import sqlite3
 import stat
 import threading
 from pathlib import Path
@@ -23,7 +24,7 @@ from oms.domain.errors import BadInput, CouldNot
 from oms.domain.stage import Stage
 from oms.journal import Journal, JournalReader, read_processes
 from oms.seams.cache import CACHE
-from oms.unified.resilience import CircuitOpenError
+from oms.unified.resilience import BreakerStore, CircuitOpenError
 from oms.wiring import BOUND_PHASES, BOUND_SEAMS, Oms, build
 from tests.architecture.sources import ROOT
 from tests.unit.routing.probe import until
@@ -66,6 +67,24 @@ def test_trip_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert (os.getpid(), "hard_fail", "live", "shadow") == (pid, trip.guard, trip.from_stage, trip.to_stage)
 
 
+def test_the_journal_has_time_of_its_own(tmp_path: Path) -> None:
+    """Lanes that may take no time at the end take none from the journal: it waits for a lock, and the end is recorded."""
+    shutil.copytree(ROOT / "flags", tmp_path / "flags")
+    oms = build(flags=tmp_path / "flags", var=tmp_path / "var")
+    oms.start()
+    until((tmp_path / "var" / "journal.db").exists)
+    other = sqlite3.connect(tmp_path / "var" / "journal.db", isolation_level=None, check_same_thread=False, timeout=60)
+    other.execute("BEGIN IMMEDIATE")
+    freed = threading.Timer(0.3, other.execute, ("ROLLBACK",))
+    freed.start()
+    oms.stop(0.0, journal_s=60.0)
+    freed.join()
+    other.close()
+
+    with JournalReader(tmp_path / "var" / "journal.db") as journal:
+        assert ["clean"] == [process.ending for process in journal.processes()]
+
+
 def test_hash_key_is_shared_and_private(tmp_path: Path) -> None:
     """Processes of one folder hash with one key, which only its owner can read."""
     path = tmp_path / "var" / "hash.key"
@@ -99,8 +118,10 @@ def test_breakers_of_one_process(tmp_path: Path) -> None:
     assert not is_rejected
 
 
-def test_breakers_of_all_processes(tmp_path: Path, redis_server: RedisServer) -> None:
+def test_breakers_of_all_processes(tmp_path: Path, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """With one, a breaker that opens in one process is open in the next one that asks; both let go of Redis at their end."""
+    # After its usual tenth of a second without an answer a breaker is on its own, as it must be, on a busy machine too.
+    monkeypatch.setattr(wiring, "BreakerStore", functools.partial(BreakerStore, deadline_ms=60_000))
     first, second = (build(flags=tmp_path, var=tmp_path / "var", redis_url=redis_server.url) for _ in range(2))
     for oms in (first, second):
         oms.runtime.publish(DecisionTable({"resilience": FixedDecision(Stage.COMPLETE)}))

@@ -13,10 +13,11 @@ from oms.app.rehearsal.driver import AnswerBroken, Connection
 from oms.app.rehearsal.request import request
 from oms.domain.errors import CouldNot
 
-READY_S = 30.0
-"""How long one may take until it answers requests, in seconds."""
+READY_S = 120.0
+"""How long one may take until it answers requests, in seconds; one that ends before is not waited for."""
 
-_END_S = 15.0
+_END_S = 30.0
+"""More than all that a process may wait for at its end, in seconds."""
 
 
 async def start(

@@ -72,7 +72,7 @@ class PhaseFindings:
 
     @property
     def is_back_in_time(self) -> bool:
-        """True if every process acknowledged the rollback within the second that it may take."""
+        """True if every process acknowledged the rollback while it was waited for."""
         end = self.way_back
         return end is not None and end.complete and end.seconds <= ROLLBACK_WAIT_S
 

@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from oms.app.injection import Faults
 from oms.rollout.acknowledgement import Acknowledgement
 
-ROLLBACK_WAIT_S = 1.0
-"""A rollback that takes longer is bad news."""
+ROLLBACK_S = 1.0
+"""What a rollback may take where nothing else runs, in seconds; a longer one is told. Source: the budget in ``bench/``."""
+
+ROLLBACK_WAIT_S = 10.0
+"""A rollback that takes longer is bad news: a process did not follow. Less than that may be the machine's doing."""
 
 
 @dataclass(frozen=True, slots=True)

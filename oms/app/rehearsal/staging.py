@@ -19,7 +19,7 @@ from oms.domain.phase import Phase
 from oms.domain.record import Trip
 from oms.domain.stage import Stage
 from oms.journal import JournalReader
-from oms.rollout.acknowledgement import wait_for_acknowledgement
+from oms.rollout.acknowledgement import follows, wait_for_acknowledgement
 from oms.rollout.guard.latches import Latches, Tripped
 from oms.rollout.guard.orders import freeze
 from oms.rollout.switchboard import Mandate, Switchboard
@@ -132,13 +132,26 @@ class Staging:
             incident.rolled_back = await asyncio.to_thread(
                 wait_for_acknowledgement, self.board.processes, self.phase.name, state.digest, wait_s=ROLLBACK_WAIT_S
             )
-        await asyncio.sleep(_FLUSH_S + _LOOK_S)
+        await self._until_written()
         await self._sample()
         tripped = latches.read().of(self.phase.name).tripped
         if incident.rolled_back is not None and tripped is not None and tripped.seconds is not None:
             # The controller's own figure: from the look that saw it until the last process said so.
             incident.rolled_back = replace(incident.rolled_back, seconds=tripped.seconds)
         return tripped
+
+    async def _until_written(self) -> None:
+        """Wait until every live process has written what it has counted by now, trips too; an idle one writes every five seconds."""
+        now, until = time.time(), time.monotonic() + ROLLBACK_WAIT_S
+        while time.monotonic() < until:
+            await asyncio.sleep(_LOOK_S)
+            if await asyncio.to_thread(self._have_written, now):
+                return
+
+    def _have_written(self, since: float) -> bool:
+        pids = {each.pid for each in self.board.processes() if follows(each, self.phase.name)}
+        with JournalReader(self.folder.journal) as journal:
+            return pids <= {each.pid for each in journal.processes() if each.seen_at >= since}
 
     def _trips(self, incident: Incident, tripped: Tripped | None, at_step: Counter[str]) -> list[Tripping]:
         with JournalReader(self.folder.journal) as journal:

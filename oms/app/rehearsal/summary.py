@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from oms.app.pace import PACE
 from oms.app.rehearsal.findings import Findings, Found, PhaseFindings
+from oms.app.rehearsal.incident import ROLLBACK_S
 
 _SHOWN = 12
 
@@ -87,4 +88,5 @@ def _rollback_line(phase: PhaseFindings) -> str:
     if end is None:
         return "none by a guard" if phase.walked.incident else "none"
     moved = f"{report.move.before} > {report.move.after}: " if report else "by a guard: "
-    return f"{moved}{end.acknowledged} of {end.processes} processes acknowledged in {end.seconds:.3f} s"
+    late = f", more than the {ROLLBACK_S:g} s that it should take" if end.seconds > ROLLBACK_S else ""
+    return f"{moved}{end.acknowledged} of {end.processes} processes acknowledged in {end.seconds:.3f} s{late}"

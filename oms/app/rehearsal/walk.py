@@ -19,7 +19,9 @@ from oms.rollout.flip_report import FlipReport
 from oms.rollout.rollback import rollback
 from oms.rollout.switchboard import Mandate, Switchboard
 
-FLIP_WAIT_S = 10.0
+FLIP_WAIT_S = 30.0
+"""How long every process may take to follow a flip: a busy machine is not what a rehearsal is to find."""
+
 _MANDATE = Mandate(who="oms rehearse", why="rehearsal")
 
 _SHARES = {"off": 6, "dualwrite": 12, "shadow": 36, "steps": 14, "live": 24, "back": 8}

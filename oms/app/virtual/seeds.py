@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
 from typing import TextIO
@@ -18,6 +19,7 @@ from oms.app.injection import Faults
 from oms.app.rehearsal.folder import prepare
 from oms.app.virtual.service import PHASE
 from oms.app.virtual.walk import PROFILE, SeedResult, Walk
+from oms.domain.errors import CouldNot
 
 GOOD, BAD_NEWS = 0, 3
 
@@ -44,7 +46,7 @@ def run(
 
     Raises:
         BadInput: if there are no flags.
-        CouldNot: if something cannot be written.
+        CouldNot: if something cannot be written, or a process of its own is killed.
     """
     began, err, out = time.monotonic(), stderr or sys.stderr, stdout or sys.stdout
     results: list[SeedResult] = []
@@ -97,7 +99,12 @@ def _walk_all(seeds: Sequence[int], faults: Faults, flags: Path) -> Iterator[See
         return
     # A forked child would inherit threads that are half alive.
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(one, seeds)
+        try:
+            yield from pool.map(one, seeds)
+        except BrokenProcessPool:
+            raise CouldNot(
+                "--virtual: found one of its processes killed, wanted all of them until the end; is there memory enough?"
+            ) from None
 
 
 def _happened(result: SeedResult) -> str:

@@ -30,6 +30,7 @@ _POSITIONS = (
 
 _ERRORS = frozenset({"retryable_exceptions", "non_retryable_exceptions"})
 _NUMBERS = {"initial_delay": "initial_delay", "max_delay": "max_delay", "exponential_base": "backoff_multiplier"}
+_MOST_ATTEMPTS = 1000
 _NO_EXCEPTION = frozenset({"BaseException", "KeyboardInterrupt", "SystemExit", "GeneratorExit", "CancelledError"})
 
 NameOf = Callable[[ast.expr], str | None]
@@ -146,6 +147,8 @@ def _told(given: Mapping[str, ast.expr], spans: Spans) -> Told:
 def _policy(legacy: Legacy, texts: Mapping[str, str]) -> Told:
     if legacy.max_attempts < 1:
         raise Unreadable("no-attempt")
+    if legacy.max_attempts > _MOST_ATTEMPTS:
+        raise Unreadable("no-end")
     if legacy.bulkhead_size is not None:
         raise Unreadable("bulkhead")
     default = Legacy()

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 REASONS: Mapping[str, str] = {
-    "sync-function": "suspect: legacy awaits what it decorates, so a plain function always failed (RT-15, RB-05)",
     "broad-errors": "suspect: legacy retried that class and no subclass; unified would retry nearly everything",
     "sync-timeout": "a time limit for a plain function, which nothing can cut",
     "generator": "a generator fails after it was called, where no retry sees it",
     "dynamic-arguments": "an argument is computed, so nobody can tell what changes",
     "dynamic-config": "the configuration comes from elsewhere, or is used for something else too",
     "config-shared": "the configuration is used for something else too, here or in another file",
+    "no-end": "more than 1000 attempts: for how long to go on is for a person to say, legacy fails then (RT-13)",
     "no-attempt": "fewer than one attempt: legacy never called the function (RT-14, RB-02)",
     "invalid-number": "unified refuses that number",
     "invalid-errors": "no program may retry or give up on what is no Exception",
@@ -38,7 +38,7 @@ REASONS: Mapping[str, str] = {
     "encoding-not-round-trip": "the file's encoding does not give the same bytes back",
     "not-provable": "the rewritten file is not the same program but for what was moved",
 }
-SUSPECT = frozenset({"sync-function", "broad-errors"})
+SUSPECT = frozenset({"broad-errors"})
 
 INSTEAD: Mapping[str, str] = {
     "CircuitBreaker": "UnifiedCircuitBreaker",

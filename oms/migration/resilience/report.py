@@ -75,6 +75,7 @@ def _terms(terms: Terms) -> dict[str, Any]:
         "waits": terms.waits,
         "errors": terms.errors,
         "guards": terms.guards,
+        "result": terms.result or None,
     }
 
 
@@ -112,6 +113,7 @@ def _moved(site: Moved) -> Iterator[str]:
         ("waits", before.waits, after.waits),
         ("errors", before.errors, after.errors),
         ("guards", before.guards, after.guards),
+        *([("result", before.result, after.result)] if after.result else []),
     )
     for word, old, new in rows:
         if old == new:
@@ -121,6 +123,8 @@ def _moved(site: Moved) -> Iterator[str]:
             yield from _wrapped(f"  {'':9} after:  ", new)
     if (after.attempts or 0) > (before.attempts or math.inf):
         yield "  mind      more attempts than before: is it safe to repeat?"
+    if after.result:
+        yield "  mind      a plain function: who awaits its calls must stop, and it waits in its thread"
 
 
 def _loop(loop: Loop) -> Iterator[str]:

@@ -219,11 +219,12 @@ class _File:
             return {_POLICIES, "with_retry"}
         return policies | {"UnifiedRetry" if site.name == "RetryExecutor" else "with_retry"}
 
-    def _policy(self, told: Told) -> tuple[Told, Terms]:
+    def _policy(self, told: Told, *, is_plain: bool = False) -> tuple[Told, Terms]:
         """Return *told* for the unified policy that stands for it, with the terms. ValueError if that refuses a number."""
         policy = self._options.unified.policies[told.policy]
         told = keep_cap(told, policy.max_delay)
-        return told, of_policy(policy.but(**told.changes), self._options.unified, kept(told.legacy))
+        changed = policy.but(**told.changes)
+        return told, of_policy(changed, self._options.unified, kept(told.legacy), is_plain=is_plain)
 
     def _text(self, site: Site) -> str:
         """Return what stands in the place of *site*."""
@@ -239,11 +240,12 @@ class _File:
 
     def _moved(self, site: Site) -> Moved:
         told = site.told
-        after = self._policy(told)[1] if told is not None else UNKNOWN
+        after = self._policy(told, is_plain=site.is_plain)[1] if told is not None else UNKNOWN
         if site.name == "RetryExecutor" or told is None:
             before = UNKNOWN
         else:
-            before = of_backoff(told.legacy) if site.name == "retry_with_backoff" else of_strategy(told.legacy)
+            terms = of_backoff if site.name == "retry_with_backoff" else of_strategy
+            before = terms(told.legacy, is_plain=site.is_plain)
         text = self._text(site)
         place = site.node.lineno, self._spans.column(site.node)
         return Moved(self._source.file, *place, site.name, site.where, text, before, after)

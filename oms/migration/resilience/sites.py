@@ -41,6 +41,7 @@ class Site:
         uses: The names of legacy that are part of it.
         constant: The name of the module's own constant that holds its configuration, or that this site assigns.
         methods: Of an executor, its calls of ``execute``.
+        is_plain: Whether what it decorates is certainly no async function.
     """
 
     node: ast.expr | ast.stmt
@@ -51,6 +52,7 @@ class Site:
     uses: frozenset[ast.Name] = frozenset()
     constant: str | None = None
     methods: tuple[ast.Attribute, ...] = ()
+    is_plain: bool = False
 
 
 class Finder:
@@ -172,7 +174,9 @@ class Finder:
         function = self._decorated(call)
         if function is None:
             return replace(site, reason="not-a-decorator")
-        site = replace(site, where=function.name)
+        # With a decorator between, nobody can tell.
+        plain = isinstance(function, ast.FunctionDef) and function.decorator_list[-1] is call
+        site = replace(site, where=function.name, is_plain=plain)
         try:
             told, constant = self._told(call, name, scope)
         except Unreadable as error:
@@ -307,9 +311,8 @@ def _misfit(function: ast.FunctionDef | ast.AsyncFunctionDef, call: ast.Call, *,
         return "odd-decorators"
     if _yields(function):
         return "generator"
-    if isinstance(function, ast.AsyncFunctionDef):
-        return None
-    return "sync-timeout" if limited else "sync-function"
+    # A plain one moves: legacy awaited what it returned, so it could only fail (RT-15, RB-05).
+    return "sync-timeout" if limited and isinstance(function, ast.FunctionDef) else None
 
 
 def _yields(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:

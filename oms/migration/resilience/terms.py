@@ -6,6 +6,8 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from oms.migration.resilience.course import MANY_CALLS, course
+
 _SHOWN = 5
 
 
@@ -68,6 +70,10 @@ class Legacy:
     retry_budget_window: float = 60.0
 
 
+_RETRYABLE = ("ConnectionError", "TimeoutError", "httpx.TimeoutException", "httpx.ConnectError", "httpx.ReadTimeout")
+_NEVER = ("ValueError", "TypeError", "PermissionError", "httpx.HTTPStatusError")
+"""What legacy retries and what it does not, where it is told nothing."""
+
 STANDARD = Legacy(max_attempts=5, circuit_breaker_threshold=10)
 AGGRESSIVE = Legacy(
     max_attempts=10,
@@ -106,6 +112,7 @@ class Terms:
         attempts: At most, the first one included; None if nobody knows.
         waits_s: Between them, in seconds, before jitter.
         attempts_text, waits, errors, guards: The same and the rest in words.
+        result: What becomes of a plain function's result; empty for an async one, where it is what the function returns.
     """
 
     attempts: int | None
@@ -114,16 +121,17 @@ class Terms:
     waits: str
     errors: str
     guards: str
+    result: str = ""
 
 
-def of_strategy(legacy: Legacy) -> Terms:
-    """Return the terms of ``utils.retry_strategy`` told *legacy*."""
+def of_strategy(legacy: Legacy, *, is_plain: bool = False) -> Terms:
+    """Return the terms of ``utils.retry_strategy`` told *legacy*, on a plain function or an async one."""
     waits = [
         min(legacy.initial_delay * legacy.exponential_base**number, legacy.max_delay)
         for number in range(legacy.max_attempts - 1)
     ]
-    # The first retry is one of one call, the second two of three, counted before it: 0 % and 50 %.
-    few = legacy.max_attempts > 2 and legacy.retry_budget_percent <= 50
+    attempts, told = _attempts(legacy, waits)
+    waits = waits[: attempts - 1]
     spread = f", {legacy.jitter_factor * 100:g} % more or less" if legacy.jitter and legacy.jitter_factor else ""
     guards = (
         f"retry budget of {legacy.retry_budget_percent:g} % in {legacy.retry_budget_window:g} s; breaker that opens at "
@@ -131,17 +139,24 @@ def of_strategy(legacy: Legacy) -> Terms:
     )
     if legacy.timeout:
         guards += f"; each attempt cut after {legacy.timeout:g} s"
-    return Terms(
-        legacy.max_attempts,
-        tuple(waits),
-        f"{legacy.max_attempts}" + (", 2 while few calls went before (RT-01)" if few else ""),
-        _waits(waits, spread),
-        _errors(legacy),
-        guards,
-    )
+    result = "awaited; what cannot be is a TypeError, at once (RT-15)" if is_plain else ""
+    return Terms(attempts, tuple(waits), told, _waits(waits, spread), _errors(legacy), guards, result)
 
 
-def of_backoff(legacy: Legacy) -> Terms:
+def _attempts(legacy: Legacy, waits: list[float]) -> tuple[int, str]:
+    """Return how many attempts an operation makes that many calls went before, with that and a cold one's in words."""
+    warm = course(legacy, waits, calls_before=MANY_CALLS)
+    cold = course(legacy, waits, calls_before=0)
+    told = str(warm.attempts)
+    if warm.quirk:
+        whose = "breaker opens" if warm.quirk == "RT-20" else "budget refuses more"
+        told += f" of {legacy.max_attempts}, for its {whose} ({warm.quirk})"
+    if cold.attempts < warm.attempts:
+        told += f", {cold.attempts} while few calls went before ({cold.quirk})"
+    return warm.attempts, told
+
+
+def of_backoff(legacy: Legacy, *, is_plain: bool = False) -> Terms:
     """Return the terms of ``middleware.common.retry_with_backoff``, which knows attempts and first wait only."""
     waits = [min(legacy.initial_delay * 2.0**number, 60.0) for number in range(legacy.max_attempts - 1)]
     return Terms(
@@ -151,6 +166,7 @@ def of_backoff(legacy: Legacy) -> Terms:
         _waits(waits, ", up to 10 % more"),
         "every Exception (RB-01)",
         "none",
+        "awaited; what cannot be is a TypeError, and retried (RB-05)" if is_plain else "",
     )
 
 
@@ -159,8 +175,8 @@ UNKNOWN = Terms(
 )
 
 
-def of_policy(policy: Policy, unified: Unified, legacy: Legacy) -> Terms:
-    """Return the terms of *policy* with the errors and the time limit that *legacy* was told."""
+def of_policy(policy: Policy, unified: Unified, legacy: Legacy, *, is_plain: bool = False) -> Terms:
+    """Return the terms of *policy* with the errors and the time limit that *legacy* was told, on a plain function or an async one."""
     waits = [policy.nominal_delay(number) for number in range(1, policy.max_retries + 1)]
     spread = f", 10 % more or less, never above {policy.max_delay:g} s" if policy.jitter else ""
     errors = (
@@ -175,7 +191,8 @@ def of_policy(policy: Policy, unified: Unified, legacy: Legacy) -> Terms:
     if legacy.timeout:
         guards += f"; each attempt cut after {legacy.timeout:g} s"
     attempts = policy.max_retries + 1
-    return Terms(attempts, tuple(waits), str(attempts), _waits(waits, spread), errors, guards)
+    result = "returned as it is" if is_plain else ""
+    return Terms(attempts, tuple(waits), str(attempts), _waits(waits, spread), errors, guards, result)
 
 
 def kept(legacy: Legacy) -> Legacy:
@@ -189,19 +206,24 @@ def kept(legacy: Legacy) -> Legacy:
 
 
 def _errors(legacy: Legacy) -> str:
-    names = legacy.retryable_exceptions or (
-        "ConnectionError",
-        "TimeoutError",
-        "httpx.TimeoutException",
-        "httpx.ConnectError",
-        "httpx.ReadTimeout",
-    )
-    told = f"{', '.join(names)}, no subclass (RT-05)"
-    never = legacy.non_retryable_exceptions
-    if never is None:
-        return f"{told}; HTTP statuses but 4xx (RT-07, RT-08)"
-    statuses = any(name.rpartition(".")[2] == "HTTPStatusError" for name in never)
-    return f"{told}; never {', '.join(never)}" + (", but HTTP statuses other than 4xx" if statuses else "")
+    """Tell what legacy retries: a class that stands in both of its sets is not, and HTTP statuses go by the second one."""
+    names = legacy.retryable_exceptions or _RETRYABLE
+    never = _NEVER if legacy.non_retryable_exceptions is None else legacy.non_retryable_exceptions
+    last = {_last(name) for name in never}
+    retried = [name for name in names if _last(name) not in last]
+    told = [f"{', '.join(retried)}, no subclass (RT-05)"] if retried else []
+    if "HTTPStatusError" in last:
+        told.append("HTTP statuses but 4xx (RT-07, RT-08)")
+    shown = [name for name in never if name in names or legacy.non_retryable_exceptions is not None]
+    refused = [name for name in shown if _last(name) != "HTTPStatusError"]
+    if refused:
+        by_default = ", as by default" if legacy.non_retryable_exceptions is None else ""
+        told.append(f"never {', '.join(refused)}{by_default}")
+    return "; ".join(told) or "none"
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
 
 
 def _waits(waits: list[float], spread: str) -> str:

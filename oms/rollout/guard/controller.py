@@ -182,7 +182,8 @@ class Controller:
             operation=cause.operation,
             version=cause.version,
             why=cause.why,
-            at_s=facts.now_s,
+            # Not when the look began: what it found may have come since, as a process that trips by itself meanwhile.
+            at_s=self._board.clock(),
             before=facts.now.text,
             to=to,
             calls=cause.calls,

@@ -20,6 +20,10 @@ class Loss:
     reason: str
 
 
+Diverging = Mapping[tuple[str, str], Mapping[str, int]]
+"""By operation (``types.get``) and version, what differs and no rule covers, in words, and how often."""
+
+
 class Counts(Protocol):
     """What was counted. Every method may raise ``CouldNot``."""
 
@@ -39,6 +43,10 @@ class Counts(Protocol):
 
     def losses(self, since_s: float) -> Sequence[Loss]:
         """Return what was lost since *since_s*."""
+        ...
+
+    def diverging(self, phase: str) -> Diverging:
+        """Return what differs in *phase*, over all that is kept."""
         ...
 
     def heard(self) -> Mapping[int, float]:

@@ -14,7 +14,7 @@ from oms.domain.stage import Stage
 from oms.domain.standing import ProcessStanding
 from oms.rollout.acknowledgement import follows
 from oms.rollout.audit import AuditTrail
-from oms.rollout.guard.counts import Counts, Loss, OpenCounts
+from oms.rollout.guard.counts import Counts, Diverging, Loss, OpenCounts
 from oms.rollout.guard.latches import Latched, Latches, PhaseLatch
 from oms.rollout.guard.policy_file import Policy, Standing
 from oms.rollout.guard.steps import MINUTE_S, Step, put_in_order, steps_of
@@ -53,7 +53,8 @@ class Facts:
         steps: Every step, the present one last.
         since_s: Counts before it are not looked at.
         trips: Of guards inside processes, in the present step.
-        losses: Of counts, in the present step.
+        losses: Of counts.
+        diverging: What differs and no rule covers, with counts, by operation (``types.get``) and version; only where readiness is asked for.
         heard: When each process wrote to the journal last, by pid.
         live: The live processes that follow the phase.
         operations: Those it declares.
@@ -71,6 +72,7 @@ class Facts:
     tracks: Tracks = field(default_factory=lambda: Tracks(()))
     trips: tuple[Trip, ...] = ()
     losses: tuple[Loss, ...] = ()
+    diverging: Diverging = field(default_factory=dict)
     heard: Mapping[int, float] = field(default_factory=dict)
     live: tuple[ProcessStanding, ...] = ()
     operations: tuple[str, ...] = ()
@@ -126,7 +128,8 @@ def _counted(sources: Sources, facts: Facts, problems: list[str]) -> Facts:
             facts = replace(
                 facts,
                 tracks=_tracks(counts, facts),
-                losses=tuple(one for one in counts.losses(began_s) if one.lost),
+                losses=tuple(counts.losses(facts.since_s)),
+                diverging=counts.diverging(name) if facts.now.stands_at(Stage.SHADOW) else {},
                 heard=counts.heard(),
             )
             trips += [one for one in counts.trips(max(began_s, facts.latch.since_s)) if one.phase == name]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from oms.domain.evidence import Evidence, total
-from oms.domain.readiness import OperationVerdict, PhaseVerdict, Readiness, judge, phase_verdict
+from oms.domain.readiness import OperationVerdict, PhaseVerdict, Readiness, judge, loss_hold, phase_verdict
 from oms.domain.split import Wish
 from oms.domain.stage import Stage, rollback_target
 from oms.rollout.guard.duration import duration_text
@@ -106,12 +106,18 @@ def _operation(facts: Facts, name: str) -> OperationVerdict:
     even_since_s = facts.latched.even_since_s
     evidence = total(Evidence.of(track.counts, first_at_s=_later(track.first_at_s, even_since_s)) for track in tracks)
     if not policy.cap_per_request:
-        evidence = replace(evidence, repeated=0)
+        evidence = evidence.uncapped
     lately = [part for track in tracks for part in track.parts if part.slice.at_s >= facts.now_s - _RATE_WINDOW_S]
     trials = total(Evidence.of(part.slice.counts) for part in lately).trials
     seconds = facts.now_s - min((part.slice.at_s for part in lately), default=facts.now_s)
     per_s = trials / max(seconds, 1.0)
-    return judge(f"{facts.phase.name}.{name}", evidence, policy.ready, now_s=facts.now_s, per_s=per_s)
+    diverging: dict[str, int] = {}
+    for track in tracks:
+        for what, count in facts.diverging.get((name, track.version), {}).items():
+            diverging[what] = diverging.get(what, 0) + count
+    return judge(
+        f"{facts.phase.name}.{name}", evidence, policy.ready, now_s=facts.now_s, per_s=per_s, diverging=diverging
+    )
 
 
 def _later(at_s: float | None, even_since_s: float) -> float | None:
@@ -223,11 +229,8 @@ def _data(facts: Facts) -> Iterator[str]:
     if facts.newest_s > facts.now_s + MINUTE_S:
         until = clock_text(facts.newest_s)
         yield f"the clock is behind what was counted (until {until}); oms resume {facts.phase.name} leaves that out"
-    if facts.losses:
-        lost, last = sum(loss.lost for loss in facts.losses), max(loss.until for loss in facts.losses)
-        left_s = last + max(_rule(facts).min_time_s, MINUTE_S) - facts.now_s
-        if left_s > 0:
-            yield f"{lost:,} counts were lost ({facts.losses[-1].reason}): {duration_text(left_s)} to go without"
+    if hold := loss_hold(facts.losses, now_s=facts.now_s, quiet_s=_rule(facts).min_time_s):
+        yield hold
 
 
 def _guards(guards: Sequence[GuardVerdict]) -> Iterator[str]:

@@ -7,6 +7,8 @@ and ``open_circuits()`` (name to seconds left). Retries without breakers have no
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from oms.routing.contain import CONTAINED
@@ -16,17 +18,28 @@ _LOG = logging.getLogger("oms.routing")
 NO_CIRCUIT = Circuit()
 """Of a side without breakers."""
 
+_WITHOUT_TIME: Mapping[str | None, Circuit] = MappingProxyType(
+    {state: Circuit(state) for state in (None, "closed", "half_open")}
+)
+"""Breakers of which nobody asks how long they stay open: most of them, at each call."""
 
-def circuit_of(side: Any, name: str) -> Circuit:
-    """Return the breaker called *name* of *side*; an empty one if there is none, or it can't be asked."""
-    ask = getattr(side, "state_of", None)
-    if ask is None:
-        return NO_CIRCUIT
-    try:
-        return Circuit(ask(name), side.open_for_s(name))
-    except CONTAINED:
-        _LOG.exception("%s: its breaker cannot be asked", type(side).__name__)
-        return NO_CIRCUIT
+
+def circuit_getter(side: Any) -> Callable[[str], Circuit]:
+    """Return what tells of a breaker of *side* by its name; an empty one if there is none, or it can't be asked."""
+    state_of = getattr(side, "state_of", None)
+    if state_of is None:
+        return lambda name: NO_CIRCUIT
+
+    def circuit(name: str) -> Circuit:
+        try:
+            state = state_of(name)
+            known = _WITHOUT_TIME.get(state)
+            return Circuit(state, side.open_for_s(name)) if known is None else known
+        except CONTAINED:
+            _LOG.exception("%s: its breaker cannot be asked", type(side).__name__)
+            return NO_CIRCUIT
+
+    return circuit
 
 
 def adopt_open(side: Any, name: str, for_s: float) -> None:

@@ -10,11 +10,13 @@ from typing import Any
 from oms.domain.comparison import Difference
 from oms.domain.observation import Disposition, Facts, Outcome, Uncomparable
 from oms.domain.stage import Side, Stage
-from oms.domain.trace import ADMITTED, NO_OUTCOME, Trace, part
+from oms.domain.trace import ADMITTED, NO_OUTCOME, Trace, has_result, part
 from oms.routing.contain import CONTAINED, INSIDE
-from oms.routing.job import Job, who_raised
-from oms.routing.replay.circuits import adopt_open, circuit_of
-from oms.routing.replay.recorder import Attempt, Begun, Circuit, End, Ended, Happening, Moment, Recording, Woke
+from oms.routing.job import who_raised
+from oms.routing.replay.circuits import adopt_open, circuit_getter
+from oms.routing.replay.recorder import Attempt, Begun, Circuit, End, Ended, Happening, Moment, Woke
+from oms.routing.replay.reel import Reel
+from oms.routing.replay.script import Past, script_of
 from oms.routing.replay.virtual import TwinCall, VirtualClock
 from oms.routing.state import SeamState
 from oms.seams.resilience import TIME
@@ -25,10 +27,14 @@ MAX_LINES = 1_000
 MAX_EVENTS = 50_000
 """Events on a tape above which no further call is recorded."""
 
+MAX_GAPS = 10_000
+"""Subjects of calls that were not recorded that are remembered by name. Above it each new one is taken for one of them."""
+
 _LATELY_S = 54.0
 """Nine tenths of a minute: what a breaker that reads a minute's window in tenths surely has in it."""
 
 _ATTEMPTS_KEPT = 256
+_CALLS_KEPT = 256
 
 _ANY = "any"
 _LOG = logging.getLogger("oms.routing")
@@ -40,14 +46,18 @@ class Line:
     Attributes:
         parted: How the sides last differed in whom they let in, None while they are in step. After a gap they may differ in any way.
         lately: When attempts ended, seconds of the monotonic clock, and whether they failed; in the control's order.
+        past: When calls that have ended began, and what their attempts came to; in the order in which they ended.
         is_blind: The twin has not seen all failures that its control counts by now: it will open at another moment, once.
+        circuit: Tells of a breaker of the twin by its name.
     """
 
-    __slots__ = ("is_blind", "lately", "parted", "twin")
+    __slots__ = ("circuit", "is_blind", "lately", "parted", "past", "twin")
 
     def __init__(self, twin: Any, parted: str | None, *, is_blind: bool, after: Line | None) -> None:
         self.twin = twin
+        self.circuit = circuit_getter(twin)
         self.lately: deque[tuple[float, bool]] = after.lately if after else deque(maxlen=_ATTEMPTS_KEPT)
+        self.past: deque[Past] = after.past if after else deque(maxlen=_CALLS_KEPT)
         self.parted = parted
         self.is_blind = is_blind
 
@@ -62,29 +72,6 @@ class Line:
         return sum(failed), len(failed)
 
 
-class Reel(Job):
-    """A call that has ended: the tape is played until its end is reached."""
-
-    def __init__(self, desk: Desk, state: SeamState, recording: Recording) -> None:
-        super().__init__(state, recording.operation, recording.cell, recording.stage, recording.control)
-        self._desk, self._recording = desk, recording
-
-    @property
-    def needs_candidate(self) -> bool:
-        """Never: the twin is driven by what is on the tape."""
-        return False
-
-    def conclude(self) -> None:
-        """Play."""
-        self._desk.play(self._recording)
-        self.is_concluded = True
-
-    def count(self, outcome: Outcome, reason: str | None = None, *also: str) -> None:
-        """Count the call without a comparison; what happened in it stays on the tape."""
-        self.is_concluded = True
-        self._recording.count(outcome, Uncomparable.NOT_REPLAYABLE if outcome is Outcome.UNCOMPARABLE else reason)
-
-
 class Desk:
     """Replays what one side of a seam did, as control, with twins of the other.
 
@@ -96,16 +83,19 @@ class Desk:
 
     def __init__(self, state: SeamState, control: Side) -> None:
         self._state, self._control = state, control
-        self._tape: deque[tuple[Recording, Moment, Happening]] = deque()
+        self._tape: deque[tuple[Reel, Moment, Happening]] = deque()
         self.tape = self._tape.append
         self._clock = VirtualClock()
         self._lines: OrderedDict[str, Line] = OrderedDict()
         self._gaps: set[str] = set()
-        self._has_missed = False
+        self._has_missed = self._has_forgotten = False
 
     def lost(self, subject: str) -> None:
         """A call on *subject* is not recorded, or not whole: from now on its twin knows too little. From any thread."""
-        self._gaps.add(subject)
+        if len(self._gaps) < MAX_GAPS:
+            self._gaps.add(subject)
+        else:
+            self._has_forgotten = True
 
     @property
     def is_full(self) -> bool:
@@ -115,82 +105,93 @@ class Desk:
     def begin_anew(self) -> None:
         """Forget every twin: for some time nothing was recorded."""
         self._has_missed = True
-        self._gaps.update(list(self._lines))
+        for subject in list(self._lines):
+            self.lost(subject)
 
     def reset_after_fork(self) -> None:
         """In a forked child: what the parent was doing is not ours."""
         self._tape.clear()
         self.begin_anew()
 
-    def play(self, until: Recording) -> None:
+    def play(self, until: Reel) -> None:
         """Let the twins see what is on the tape, until *until* has ended there."""
         token, inside = TIME.set(self._clock.source), INSIDE.set(True)
         try:
             while self._tape and not until.is_played:
-                recording, at, what = self._tape.popleft()
+                reel, at, what = self._tape.popleft()
                 try:
-                    self._replay(recording, at, what)
+                    self._replay(reel, at, what)
                 except CONTAINED:  # a side that cannot make a twin, or tell of its breaker: this call's matter alone
                     _LOG.exception("%s: cannot replay", self._state.binding.seam.full_name)
-                    self._give_up(recording, is_over=isinstance(what, Ended))
+                    self._give_up(reel, is_over=isinstance(what, Ended))
         finally:
             TIME.reset(token)
             INSIDE.reset(inside)
 
-    def _replay(self, recording: Recording, at: Moment, what: Happening) -> None:
+    def _replay(self, reel: Reel, at: Moment, what: Happening) -> None:
         if isinstance(what, Begun):
-            line = recording.line = self._line(at, recording)
-            if recording.before.state is not None:
+            line = reel.line = self._line(at, reel)
+            if reel.before.state is not None:
                 self._clock.stand(at, None)
-                recording.twin_before = circuit_of(line.twin, recording.subject).state
-            recording.twin = TwinCall(self._clock, recording)
-            recording.twin.begin(at, getattr(line.twin, recording.operation.name))
+                reel.twin_before = line.circuit(reel.subject).state
+            reel.twin = call = TwinCall(self._clock, reel)
+            call.begin(at, getattr(line.twin, reel.operation.name))
             return
-        twin: TwinCall | None = recording.twin
-        if twin is None:  # it began before a fork, or was given up
-            self._give_up(recording, is_over=isinstance(what, Ended))
+        twin, own = reel.twin, reel.line
+        if twin is None or own is None:  # it began before a fork, or was given up
+            self._give_up(reel, is_over=isinstance(what, Ended))
         elif isinstance(what, Attempt):
-            self._lines.get(recording.subject, recording.line).count(at, what)
+            self._lines.get(reel.subject, own).count(at, what)
             twin.attempt_ended(at, what)
         elif isinstance(what, Woke):
             twin.woke(at)
         else:
-            recording.is_played = True
-            self._ended(at, recording, twin, what)
+            reel.is_played = True
+            self._ended(at, reel, own, twin, what)
+            reel.twin = reel.line = None  # the caller's exception may hold the reel for long
 
-    def _give_up(self, recording: Recording, *, is_over: bool) -> None:
-        self.lost(recording.subject)
-        recording.twin = None
+    def _give_up(self, reel: Reel, *, is_over: bool) -> None:
+        self.lost(reel.subject)
+        reel.twin = None
         if is_over:
-            recording.is_played = True
-            recording.count(Outcome.UNCOMPARABLE, Uncomparable.NOT_REPLAYABLE)
+            reel.is_played = True
+            reel.count(Outcome.UNCOMPARABLE, Uncomparable.NOT_REPLAYABLE)
 
-    def _ended(self, at: Moment, recording: Recording, call: TwinCall, end: Ended) -> None:
+    def _ended(self, at: Moment, reel: Reel, line: Line, call: TwinCall, end: Ended) -> None:
         if end.outcome is None:
             call.stop(at)
-            recording.leave(Disposition.CANCELLED)
+            reel.leave(Disposition.CANCELLED)
             return
-        call.ended(at)
-        if call.fault is not None:
-            self.lost(recording.subject)
-            recording.count(Outcome.UNCOMPARABLE, Uncomparable(call.fault))
-        elif recording.is_compared:
-            self._compare(at, recording, call, end.outcome, end.circuit)
+        if not reel.is_replayable:
+            call.fault = Uncomparable.NOT_REPLAYABLE
+            call.stop(at)
         else:
-            recording.leave(Disposition.UNSHADOWED)
+            call.ended(at)
+        if call.fault is not None:
+            self.lost(reel.subject)
+            reel.count(Outcome.UNCOMPARABLE, Uncomparable(call.fault))
+        elif reel.heading.is_compared:
+            self._compare(at, reel, line, call, end)
+        else:
+            reel.leave(Disposition.UNSHADOWED)
+        # A call whose caller went away has ended above: nobody can live through that again.
+        self._lines.get(reel.subject, line).past.append((call.began_s, call.words()))
 
-    def _line(self, at: Moment, recording: Recording) -> Line:
-        subject = recording.subject
+    def _line(self, at: Moment, reel: Reel) -> Line:
+        subject = reel.subject
         line = self._lines.get(subject)
         if line is None or subject in self._gaps:
-            parted = _ANY if subject in self._gaps else None
+            has_gap = subject in self._gaps or (line is None and self._has_forgotten)
+            parted = _ANY if has_gap else None
             self._gaps.discard(subject)
-            line = self._lines[subject] = self._anew(at, line, subject, recording.before, parted)
+            line = self._lines[subject] = self._anew(at, line, subject, reel.before, parted)
             # Half-open at the first call that is written down: what it was opened by, and who has tried since, is not on the tape.
-            has_past = recording.before.state == "half_open"
+            has_past = reel.before.state == "half_open"
             line.is_blind = line.is_blind and (parted is not None or self._has_missed or has_past)
             if len(self._lines) > MAX_LINES:
-                self._dispose(self._lines.popitem(last=False)[1])
+                oldest, forgotten = self._lines.popitem(last=False)
+                self._dispose(forgotten)
+                self.lost(oldest)  # its control goes on with what it knows
         self._lines.move_to_end(subject)
         return line
 
@@ -213,74 +214,83 @@ class Desk:
         if callable(forget):
             forget()
 
-    def _compare(self, at: Moment, recording: Recording, call: TwinCall, outcome: str, circuit: Circuit) -> None:
-        line: Line = recording.line
+    def _compare(self, at: Moment, reel: Reel, line: Line, call: TwinCall, end: Ended) -> None:
+        outcome, circuit = end.outcome or "", end.circuit
         self._clock.stand(at, None)
-        control = call.control_trace(outcome, circuit.state)
-        candidate = call.trace(None if circuit.state is None else circuit_of(line.twin, recording.subject).state)
-        if control == candidate:
+        state = None if circuit.state is None else line.circuit(reel.subject).state
+        if state == circuit.state and call.did_as(outcome):
             line.parted = None
-            recording.count(Outcome.MATCHED, None, *_who_raised(control, control, Outcome.MATCHED))
-            self._guard(recording, is_bad=False)
+            has_raised = not has_result(outcome)
+            both = who_raised(legacy=has_raised, unified=has_raised, outcome=Outcome.MATCHED)
+            reel.count(Outcome.MATCHED, None, *both)
+            self._guard(reel, is_bad=False)
             return
+        control, candidate = call.control_trace(outcome, circuit.state), call.trace(state)
         legacy, unified = (control, candidate) if self._control is Side.LEGACY else (candidate, control)
         differences, is_exact = part(
-            legacy=legacy, unified=unified, control=self._control, band=lambda attempt: self._band(recording, attempt)
+            legacy=legacy, unified=unified, control=self._control, band=lambda attempt: self._band(reel, attempt)
         )
         parted = _parted(differences, control, candidate)
         if parted is None:
             line.parted = None
-        elif not self._is_new(at, recording, circuit, parted):
-            recording.count(Outcome.UNCOMPARABLE, Uncomparable.FOLLOW_ON)
+        elif not self._is_new(at, reel, line, circuit, parted):
+            reel.count(Outcome.UNCOMPARABLE, Uncomparable.FOLLOW_ON)
             return
         verdict, reason = self._state.judge.note(
-            recording.operation,
-            self._facts(at, recording, given := _given(recording)),
+            reel.operation,
+            self._facts(at, reel, line, given := _given(reel)),
+            reel.cell.place,
             differences,
             is_reasonable=not is_exact,
             given=given,
+            script=lambda: self._script(reel, line, call),
         )
         also = () if NO_OUTCOME in (legacy.outcome, unified.outcome) else _who_raised(legacy, unified, verdict)
-        recording.count(verdict, reason, *also)
+        reel.count(verdict, reason, *also)
         has_failed = verdict is Outcome.MISMATCHED and unified.refused_by is not None and legacy.refused_by is None
-        self._guard(recording, is_bad=has_failed)
+        self._guard(reel, is_bad=has_failed)
 
-    def _is_new(self, at: Moment, recording: Recording, circuit: Circuit, parted: str) -> bool:
+    def _script(self, reel: Reel, line: Line, call: TwinCall) -> dict[str, object]:
+        seconds = [attempt.took for attempt in call.attempts]
+        return script_of(
+            zip(seconds, call.words(), strict=True), draws=reel.draws, past=line.past, began_s=call.began_s
+        )
+
+    def _is_new(self, at: Moment, reel: Reel, line: Line, circuit: Circuit, parted: str) -> bool:
         """Tell whether the sides have parted here, and not before; a new twin then adopts the control's breaker."""
-        line: Line = recording.line
-        is_newest = self._lines.get(recording.subject) is line
+        is_newest = self._lines.get(reel.subject) is line
         is_new = is_newest and line.parted not in (parted, _ANY) and not line.is_blind
         line.parted = parted
         if is_newest:  # else another call has seen to it, while this one was in flight
-            self._lines[recording.subject] = self._anew(at, line, recording.subject, circuit, parted)
+            self._lines[reel.subject] = self._anew(at, line, reel.subject, circuit, parted)
         return is_new
 
-    def _facts(self, at: Moment, recording: Recording, given: Mapping[str, Any]) -> Facts:
-        failed, ended = recording.line.ended_lately(at)
-        before = {self._control: recording.before.state, self._control.other: recording.twin_before}
+    def _facts(self, at: Moment, reel: Reel, line: Line, given: Mapping[str, Any]) -> Facts:
+        failed, ended = line.ended_lately(at)
+        before = {self._control: reel.before.state, self._control.other: reel.twin_before}
         return Facts(
-            operation=recording.operation.name,
-            stage=recording.stage,
-            control=recording.control,
-            named="@".join(str(given[name]) for name in recording.operation.named_by),
+            operation=reel.operation.name,
+            stage=reel.stage,
+            control=reel.control,
+            named="@".join(str(given[name]) for name in reel.operation.named_by),
             write=(("failed_lately", failed), ("ended_lately", ended), ("unified_before", before[Side.UNIFIED])),
         )
 
-    def _guard(self, recording: Recording, *, is_bad: bool) -> None:
+    def _guard(self, reel: Reel, *, is_bad: bool) -> None:
         """Unified refuses by itself where legacy calls, and nobody has accepted that: that is what the hard-fail guard counts."""
-        if recording.stage is not Stage.LIVE:
+        if reel.stage is not Stage.LIVE:
             return
         if is_bad:
-            self._state.failed_alone(recording.operation)
+            self._state.failed_alone(reel.operation)
         else:
             self._state.guard.good()
 
-    def _band(self, recording: Recording, attempt: int) -> tuple[float, float] | None:
+    def _band(self, reel: Reel, attempt: int) -> tuple[float, float] | None:
         side = self._state.binding.sides[self._control]
         tell = getattr(side, "delay_band", None)
         if not callable(tell):
             return None
-        args, kwargs = recording.arguments
+        args, kwargs = reel.given
         try:
             band: tuple[float, float] | None = tell(attempt, *args, **kwargs)
         except CONTAINED:
@@ -289,10 +299,10 @@ class Desk:
         return band
 
 
-def _given(recording: Recording) -> dict[str, Any]:
+def _given(reel: Reel) -> dict[str, Any]:
     """Return the call's arguments by name, without the user's function."""
-    args, kwargs = recording.arguments
-    bound = recording.operation.signature.bind(None, *args, **kwargs)
+    args, kwargs = reel.given
+    bound = reel.operation.signature.bind(None, *args, **kwargs)
     bound.apply_defaults()
     return dict(list(bound.arguments.items())[1:])
 

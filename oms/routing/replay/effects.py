@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
@@ -11,14 +12,16 @@ from oms.domain.observation import Disposition, Outcome, Uncomparable
 from oms.domain.phase import Operation
 from oms.domain.stage import Effect, Side, Stage, course_for
 from oms.routing.contain import INSIDE
-from oms.routing.replay.circuits import NO_CIRCUIT, circuit_of
-from oms.routing.replay.desk import Reel
-from oms.routing.replay.recorder import GONE, Circuit, Recording
+from oms.routing.replay.circuits import circuit_getter
+from oms.routing.replay.desk import Desk
+from oms.routing.replay.recorder import GONE, back_to, set_time
+from oms.routing.replay.reel import Heading, Reel
 from oms.routing.state import SeamState
 from oms.routing.tally import Cell
 from oms.seams.resilience import TIME
 
 _clock = time.perf_counter_ns
+_present_time, _is_inside = TIME.get, INSIDE.get
 
 
 def effect_at(state: SeamState, operation: Operation, stage: Stage, plan: str) -> Callable[..., Any]:
@@ -44,57 +47,53 @@ class Replayed:
 
     def __init__(self, state: SeamState, operation: Operation, stage: Stage, cell: Cell, *, is_compared: bool) -> None:
         side = course_for(stage, Effect.EFFECTS).answers
-        self._state, self._operation, self._stage, self._side = state, operation, stage, side
+        desk: Desk = state.desks[side]
+        self._heading = Heading(desk, state, operation, cell, stage, side, is_compared)
+        self._state, self._side, self._desk = state, side, desk
         self._is_compared = is_compared
         self._control = state.binding.method(side, operation.name)
-        self._desk = state.desks[side]
         self._cell = cell
         self._subject_of = _subject_getter(operation)
-        implementation = state.binding.sides[side]
-        self._circuit: Callable[[str], Circuit] = lambda subject: NO_CIRCUIT
-        if hasattr(implementation, "state_of"):
-            self._circuit = lambda subject: circuit_of(implementation, subject)
+        self._circuit = circuit_getter(state.binding.sides[side])
 
     async def acall(self, function: Callable[[], Awaitable[Any]], *args: Any, **kwargs: Any) -> Any:
         """Answer a call. Its user's function runs as often as the control says, and never for the twin."""
-        subject, desk = self._subject_of(args, kwargs), self._desk
+        subject = self._subject_of(args, kwargs)
         refusal = self._refusal()
-        if refusal is not None or not _is_async(function):
+        is_async = _is_async(function)
+        if refusal is not None or not (is_async or _is_plain(function)):
             return await self._unrecorded(refusal, subject, function, args, kwargs)
-        base = TIME.get()
-        recording = Recording(
-            self._operation,
-            self._cell,
-            self._stage,
-            self._side,
-            subject=subject,
-            arguments=(args, kwargs),
-            before=self._circuit(subject),
-            is_compared=self._is_compared,
-            base=base,
-            tape=desk.tape,
-        )
-        TIME.set(recording)
+        circuit = self._circuit
+        base = _present_time()
+        reel = Reel(self._heading, subject, (args, kwargs), circuit(subject), base)
+        set_time(reel)
         began = _clock()
         try:
-            answer = await _Stepped(self._control(recording.watched(function), *args, **kwargs), recording.step)
+            watched = reel.watched(function) if is_async else reel.watched_plain(function)
+            coroutine = self._control(watched, *args, **kwargs)
+            try:
+                waits_for = coroutine.send(None)
+            except StopIteration as end:
+                answer = end.value
+            else:
+                answer = await _Stepped(coroutine, waits_for, reel.step)
         except BaseException as error:
-            took = _clock() - began
+            reel.control_ns = took = _clock() - began
             self._note(took, error)
-            recording.raised(error, took, self._circuit(subject))
+            reel.raised(error, circuit(subject))
+            back_to(base, error)
+            self._state.lane.put(reel)
             raise
-        else:
-            took = _clock() - began
-            self._note(took)
-            recording.returned(took, self._circuit(subject))
-            return answer
-        finally:
-            TIME.set(base)
-            self._state.lane.put(Reel(desk, self._state, recording))
+        reel.control_ns = took = _clock() - began
+        self._note(took)
+        reel.returned(circuit(subject))
+        set_time(base)
+        self._state.lane.put(reel)
+        return answer
 
     def _refusal(self) -> Disposition | Outcome | None:
         """Return why a call is not recorded now, None if it is."""
-        if INSIDE.get():
+        if _is_inside():
             return Disposition.NESTED
         return Outcome.DROPPED if self._desk.is_full else self._state.lane.refuses()
 
@@ -106,7 +105,7 @@ class Replayed:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
-        """Answer a call that is not replayed: nobody may look now, or the function is none that could be written down."""
+        """Answer a call that is not replayed: nobody may look now, or what it is given is no function that could be."""
         began, raised = _clock(), None
         try:
             return await self._control(function, *args, **kwargs)
@@ -132,30 +131,45 @@ class Replayed:
     def _note(self, took: int, error: BaseException | None = None) -> None:
         """Count what this call is for its unit: a failure, a slow answer."""
         units = self._cell.units
-        if isinstance(error, Exception):
+        if error is not None and isinstance(error, Exception):
             units.failed()
         if took > units.line_ns and not isinstance(error, GONE):
             units.slow(took)
 
 
 def _is_async(function: Any) -> bool:
-    """Tell whether *function* is an ``async def``; the usual one is told by its code alone, which takes a tenth of the time."""
+    """Tell whether *function* returns a coroutine when it is called. The usual one is told by its code, in a tenth of the time."""
     code = getattr(function, "__code__", None)
-    return bool(code is not None and code.co_flags & inspect.CO_COROUTINE) or inspect.iscoroutinefunction(function)
+    if code is not None and code.co_flags & inspect.CO_COROUTINE:
+        return True
+    function = _bare(function)
+    call = inspect.getattr_static(type(function), "__call__", None)
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
+
+
+def _is_plain(function: Any) -> bool:
+    """Tell whether *function* may return something to await, as ``lambda: client.get(url)`` does; a generator does not."""
+    bare = _bare(function)
+    return callable(bare) and not (inspect.isgeneratorfunction(bare) or inspect.isasyncgenfunction(bare))
+
+
+def _bare(function: Any) -> Any:
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function
 
 
 class _Stepped:
-    """A coroutine that says so each time before it goes on."""
+    """The rest of a coroutine that waits for something, which says so each time before it goes on."""
 
-    __slots__ = ("_coroutine", "_step")
+    __slots__ = ("_coroutine", "_step", "_waits_for")
 
-    def __init__(self, coroutine: Coroutine[Any, Any, Any], step: Callable[[], None]) -> None:
-        self._coroutine, self._step = coroutine, step
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], waits_for: Any, step: Callable[[], None]) -> None:
+        self._coroutine, self._waits_for, self._step = coroutine, waits_for, step
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        coroutine, step = self._coroutine, self._step
+        coroutine, step, waits_for = self._coroutine, self._step, self._waits_for
         try:
-            waits_for = coroutine.send(None)
             while True:
                 sent, error = None, None
                 try:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import inspect
+from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
-from oms.domain.observation import Disposition, Outcome
-from oms.domain.phase import Operation
-from oms.domain.stage import Side, Stage
-from oms.routing.replay.standin import stand_in
-from oms.routing.tally import Cell
+from oms.routing.replay.standin import Likeness, likeness
 from oms.seams.resilience import TIME, TimeSource
 
 GONE = (asyncio.CancelledError, GeneratorExit)
 """What ends a call whose caller no longer waits for it."""
+
+MOST_ATTEMPTS = 1_000
+"""Attempts of one call that are written down. One that goes on is not replayed, or a call that never ends would fill the tape."""
+
+_ERRORS_KEPT = 50
+"""Errors of one call that it may still end with: each holds the frames it was raised in."""
 
 
 class Moment(NamedTuple):
@@ -50,12 +53,12 @@ class Attempt(NamedTuple):
 
     Attributes:
         took: Seconds it ran; of one that was cut, the control's limit.
-        error: Stand-in of what it raised: another object of the same class. Of one that was cut, None.
+        error: What another object like the one it raised is made from. Of one that was cut, None.
     """
 
     end: End
     took: float
-    error: BaseException | None = None
+    error: Likeness | None
 
 
 class Woke(NamedTuple):
@@ -70,159 +73,163 @@ class Ended(NamedTuple):
 
 
 Happening = Begun | Attempt | Woke | Ended
-Tape = Callable[[tuple["Recording", Moment, Happening]], object]
 
 _BEGUN, _WOKE = Begun(), Woke()
 _RETURNED, _RAISED, _CUT, _CANCELLED = End
+set_time = TIME.set
+# A named tuple's own constructor takes three times as long.
+_moment: Callable[[type[Moment], tuple[float, float]], Moment] = tuple.__new__
+_attempt: Callable[[type[Attempt], tuple[End, float, Likeness | None]], Attempt] = tuple.__new__
+_ended: Callable[[type[Ended], tuple[str | None, Circuit]], Ended] = tuple.__new__
 
 
-class Recording(TimeSource):
-    """One call: the pen that writes its events on the tape, and the time that its control lives in.
+class Recorder(TimeSource):
+    """The pen that writes the events of one call on the tape, and the time that its control lives in.
 
     Within one step, which is what runs between two awaits, both clocks stand. So the control and its twin read the very same times, and
     a decision on the edge of a limit falls alike. A task that the control leaves behind gets the time of its surroundings again.
 
+    It is made for every recorded call, on its caller: most of what it knows is a default of the class until something goes wrong.
+
     Attributes:
-        subject: What the call shares with others: its breaker, its budget.
-        arguments: Of the call, without the user's function.
-        before: The control's breaker when the call began.
         draws: Random numbers that the control drew, in order; the twin gets the same ones.
         delays: Seconds of each of the control's sleeps.
-        is_compared: False for a call that is only there for its twin to know what the control knows.
-        is_played: Its end was replayed.
-        control_ns: Nanoseconds that the call took.
-        twin, line, twin_before: The lane's own notes.
+        is_replayable: False once there is something in it that no twin could be told of, or more attempts than are written down.
     """
 
-    __slots__ = (
-        "_base",
-        "_cut",
-        "_errors",
-        "_is_over",
-        "_limits",
-        "_now",
-        "_pending",
-        "_tape",
-        "_task",
-        "arguments",
-        "before",
-        "cell",
-        "control",
-        "control_ns",
-        "delays",
-        "draws",
-        "is_compared",
-        "is_counted",
-        "is_played",
-        "line",
-        "operation",
-        "stage",
-        "subject",
-        "twin",
-        "twin_before",
-    )
-    __setattr__ = object.__setattr__  # time is frozen, a recording is being written
+    # Time is frozen, a recording is being written. Both, or the interpreter takes a way that is ten times as long.
+    __setattr__ = object.__setattr__
+    __delattr__ = object.__delattr__
+    draws: Sequence[float] = ()
+    delays: Sequence[float] = ()
+    is_replayable = True
+    _attempts = 0
+    _is_over = False
+    _failures: Sequence[tuple[int, BaseException]] = ()
+    _last_error: BaseException | None = None
+    _limits: Sequence[float | None] = ()
+    _pending: Attempt | None = None
+    _cut: BaseException | None = None
 
-    def __init__(
-        self,
-        operation: Operation,
-        cell: Cell,
-        stage: Stage,
-        control: Side,
-        *,
-        subject: str,
-        arguments: tuple[tuple[Any, ...], dict[str, Any]],
-        before: Circuit,
-        is_compared: bool,
-        base: TimeSource,
-        tape: Tape,
-    ) -> None:
-        self.operation, self.cell, self.stage, self.control = operation, cell, stage, control
-        self.subject, self.arguments, self.before, self.is_compared = subject, arguments, before, is_compared
-        self.draws: list[float] = []
-        self.delays: list[float] = []
-        self.control_ns = 0
-        self.twin: Any = None
-        self.line: Any = None
-        self.twin_before: str | None = None
-        self.is_counted = self.is_played = self._is_over = False
+    def __init__(self, base: TimeSource, tape: Callable[[tuple[Any, Moment, Happening]], object]) -> None:
+        """Begin to write on *tape*, for a caller that lives in the time *base*."""
         self._base, self._tape = base, tape
         self._task = asyncio.current_task()
-        self._errors: list[BaseException | None] = []
-        self._limits: list[float | None] = []
-        self._pending: Attempt | None = None
-        self._cut: BaseException | None = None
-        self._now = Moment(base.monotonic(), base.wall())
-        tape((self, self._now, _BEGUN))
+        self._now = now = _moment(Moment, (base.monotonic(), base.wall()))
+        tape((self, now, _BEGUN))
 
     # -- the pen
 
     def step(self) -> None:
         """A new step begins: the clocks move on."""
-        self._now = Moment(self._base.monotonic(), self._base.wall())
+        base = self._base
+        self._now = _moment(Moment, (base.monotonic(), base.wall()))
 
     def watched(self, function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        """Return the user's *function*, written down. It runs in the time of its surroundings, for it is not the control's."""
+        """Return the user's async *function*, written down. It runs in the time of its surroundings, for it is not the control's."""
 
         async def run(*args: Any, **kwargs: Any) -> Any:
             base = self._base
-            TIME.set(base)
+            set_time(base)
             began = base.monotonic()
             try:
                 result = await function(*args, **kwargs)
             except BaseException as error:
-                TIME.set(self)
+                back_to(self, error)
                 self._failed(error, began)
                 raise
-            TIME.set(self)
-            self._now = now = Moment(base.monotonic(), base.wall())
-            self._errors.append(None)
-            attempt = Attempt(_RETURNED, now.monotonic - began)
-            if self._limits:
-                self._pending = attempt
-            else:
-                self._tape((self, now, attempt))
+            set_time(self)
+            self._succeeded(began)
             return result
 
         return run
 
-    def returned(self, control_ns: int, circuit: Circuit) -> None:
-        """The control has returned."""
-        errors = self._errors
-        self._ended(f"result {len(errors)}" if errors and errors[-1] is None else "own result", control_ns, circuit)
+    def watched_plain(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the user's plain *function*, written down from its call until what it returned has been awaited."""
 
-    def raised(self, error: BaseException, control_ns: int, circuit: Circuit) -> None:
-        """The control has raised *error*."""
-        self._ended(None if isinstance(error, GONE) else self._named(error), control_ns, circuit)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            base = self._base
+            set_time(base)
+            began = base.monotonic()
+            try:
+                begun = function(*args, **kwargs)
+            except BaseException as error:
+                set_time(self)
+                self._failed(error, began)
+                raise
+            set_time(self)
+            if inspect.isawaitable(begun):
+                return self._awaited(begun, began)
+            self.is_replayable = False  # what the control makes of that nobody can tell a twin
+            return begun
 
-    def _ended(self, outcome: str | None, control_ns: int, circuit: Circuit) -> None:
-        self.control_ns = control_ns
+        return run
+
+    async def _awaited(self, begun: Awaitable[Any], began: float) -> Any:
+        set_time(self._base)
+        try:
+            result = await begun
+        except BaseException as error:
+            back_to(self, error)
+            self._failed(error, began)
+            raise
+        set_time(self)
+        self._succeeded(began)
+        return result
+
+    def returned(self, circuit: Circuit) -> None:
+        """The control has returned, and left its breaker as *circuit*."""
+        has_result = self._attempts and self._last_error is None
+        self._end(f"result {self._attempts}" if has_result else "own result", circuit)
+
+    def raised(self, error: BaseException, circuit: Circuit) -> None:
+        """The control has raised *error*, and left its breaker as *circuit*."""
+        self._end(None if isinstance(error, GONE) else self._outcome_of(error), circuit)
+
+    def _end(self, outcome: str | None, circuit: Circuit) -> None:
         self._is_over = True
-        self._tape((self, self._now, Ended(outcome, circuit)))
+        self._tape((self, self._now, _ended(Ended, (outcome, circuit))))
         # The caller's exceptions hold its frames, and these hold this.
-        self._errors.clear()
-        self._cut = None
+        self._failures, self._last_error, self._cut = (), None, None
 
-    def _named(self, error: BaseException) -> str:
+    def _outcome_of(self, error: BaseException) -> str:
         # From the end: a function may raise the same object each time.
-        for number in range(len(self._errors), 0, -1):
-            if self._errors[number - 1] is error:
+        for number, one in reversed(self._failures):
+            if one is error:
                 return f"cut {number}" if error is self._cut else f"error {number}"
         return type(error).__qualname__
 
+    def _succeeded(self, began: float) -> None:
+        base = self._base
+        self._now = now = _moment(Moment, (base.monotonic(), base.wall()))
+        self._attempts += 1
+        self._last_error = None
+        self._put(_attempt(Attempt, (_RETURNED, now.monotonic - began, None)))
+
     def _failed(self, error: BaseException, began: float) -> None:
+        if self._is_over:
+            return
         self.step()
         took = self._now.monotonic - began
-        self._errors.append(error)
-        is_cancelled = isinstance(error, asyncio.CancelledError)
-        attempt = Attempt(_CANCELLED, took) if is_cancelled else Attempt(_RAISED, took, stand_in(error))
-        if self._limits:
-            self._pending = attempt
+        self._attempts += 1
+        self._raised(error)
+        if isinstance(error, asyncio.CancelledError):
+            self._put(_attempt(Attempt, (_CANCELLED, took, None)))
         else:
-            self._put(attempt)
+            self._put(_attempt(Attempt, (_RAISED, took, likeness(error))))
 
-    def _put(self, what: Happening) -> None:
-        self._tape((self, self._now, what))
+    def _raised(self, error: BaseException) -> None:
+        """The present attempt has raised *error*, in place of what else it did."""
+        self._last_error = error
+        self._failures = (*self._failures[-_ERRORS_KEPT:], (self._attempts, error))
+
+    def _put(self, what: Attempt | Woke) -> None:
+        if self._limits and isinstance(what, Attempt):
+            self._pending = what
+        elif self._attempts > MOST_ATTEMPTS:
+            self.is_replayable = False
+        elif not self._is_over:
+            self._tape((self, self._now, what))
 
     # -- the time that the control lives in
 
@@ -237,8 +244,8 @@ class Recording(TimeSource):
     def random(self) -> float:
         """Draw, and write the number down."""
         number = self._base.random()
-        if not self._is_over:
-            self.draws.append(number)
+        if not self._is_over and self.is_replayable:
+            self.draws = (*self.draws, number)
         return number
 
     def sleep(self, seconds: float) -> None:
@@ -251,7 +258,8 @@ class Recording(TimeSource):
         if not self._is_own():
             await self._base.asleep(seconds)
             return
-        self.delays.append(seconds)
+        if self.is_replayable:
+            self.delays = (*self.delays, seconds)
         await self._base.asleep(seconds)
         self.step()
         self._put(_WOKE)
@@ -261,36 +269,27 @@ class Recording(TimeSource):
         if not self._is_own():
             return await self._base.wait_for(awaitable, limit_s)
         # An attempt that ended inside is told when this is over: only then the control learns of it, and whether its limit cut it.
-        self._limits.append(limit_s)
+        self._limits = (*self._limits, limit_s)
         try:
             return await self._base.wait_for(awaitable, limit_s)
         except TimeoutError as error:
-            if self._pending is not None and error is not self._errors[-1]:
-                self._pending = Attempt(_CUT, limit_s or 0.0)
-                self._cut = self._errors[-1] = error
+            if self._pending is not None and error is not self._last_error:
+                self._pending = Attempt(_CUT, limit_s or 0.0, None)
+                self._cut = error
+                self._raised(error)
             raise
         finally:
-            self._limits.pop()
+            self._limits = self._limits[:-1]
             self.step()
             if self._pending is not None and not self._limits:
-                self._put(self._pending)
-                self._pending = None
+                pending, self._pending = self._pending, None
+                self._put(pending)
 
     def _is_own(self) -> bool:
         return not self._is_over and asyncio.current_task() is self._task
 
-    # -- counting, in the lane
 
-    def count(self, outcome: Outcome, reason: str | None = None, *also: str) -> None:
-        """Count the call, once, and whatever else is to be counted of it."""
-        if not self.is_compared:
-            self.leave(Disposition.UNSHADOWED)
-        elif not self.is_counted:
-            self.is_counted = True
-            self.cell.shadowed(outcome, reason, ((self.control, self.control_ns),), *also)
-
-    def leave(self, disposition: Disposition) -> None:
-        """Count the call, once, as one that ends without a comparison."""
-        if not self.is_counted:
-            self.is_counted = True
-            self.cell.call(disposition, self.control)(self.control_ns)
+def back_to(source: TimeSource, error: BaseException) -> None:
+    """Live in *source* again after *error*, unless somebody closes the coroutine: then this is nobody's context, or a stranger's."""
+    if not isinstance(error, GeneratorExit):
+        set_time(source)

@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any
 
 from oms.domain.trace import NO_OUTCOME, Trace
-from oms.routing.replay.recorder import Attempt, End, Moment, Recording
-from oms.routing.replay.standin import Unnamed, labelled
+from oms.routing.replay.recorder import Attempt, End, Moment
+from oms.routing.replay.reel import Reel
+from oms.routing.replay.script import word_of
+from oms.routing.replay.standin import Unnamed, labelled, stand_in
 from oms.seams.resilience import TimeSource
 
 _CUT = "cut"
@@ -29,6 +31,8 @@ class _Pause:
         return (yield self)
 
 
+_RETURNED, _CUT_SHORT = End.RETURNED, End.CUT
+_FAILED = (End.RAISED, End.CUT)
 _OUTCOME = _Pause("outcome")
 _SLEEP = _Pause("sleep")
 
@@ -59,14 +63,14 @@ class VirtualClock:
             sleep=self._sleep,
             asleep=self._asleep,
             wait_for=self._wait_for,
-            random=self._random,
+            random=self._roll,
         )
 
     def stand(self, now: Moment, call: TwinCall | None) -> None:
         """Stand at *now*, while *call* is being driven."""
         self._now, self._call = now, call
 
-    def _random(self) -> float:
+    def _roll(self) -> float:
         number = self._call.draw() if self._call is not None else None
         return self._dice.random() if number is None else number
 
@@ -99,6 +103,8 @@ class TwinCall:
     """One call of a twin. It goes on at the control's events, and waits for the next one in between.
 
     Attributes:
+        attempts: Of the control, as far as they have ended.
+        began_s: When the control began, seconds of the monotonic clock.
         delays: Seconds of each of its sleeps.
         limits: Time limits it stands in, innermost last.
         is_cut: Its limit ended the attempt; whoever set the limit is about to learn of it.
@@ -107,21 +113,23 @@ class TwinCall:
         has_no_outcome: It would have called where nothing was recorded.
     """
 
-    def __init__(self, clock: VirtualClock, recording: Recording) -> None:
-        self._clock, self._recording = clock, recording
-        self._coroutine: Coroutine[Any, Any, Any] | None = None
-        self._waits: _Pause | None = None
-        self._attempts: list[Attempt] = []
-        self._stand_ins: dict[int, BaseException] = {}
+    is_cut = has_no_outcome = False
+    fault: str | None = None
+    _coroutine: Coroutine[Any, Any, Any] | None = None
+    _waits: _Pause | None = None
+    _wanted = _drawn = 0
+    _outcome = ""
+    began_s = 0.0
+
+    def __init__(self, clock: VirtualClock, reel: Reel) -> None:
+        self._clock, self._reel = clock, reel
+        self.attempts: list[Attempt] = []
+        self._labels: list[str] = []
         self._errors: list[str] = []
-        self._wanted = self._drawn = 0
-        self._outcome = ""
+        self._raised: list[tuple[int, BaseException]] = []
         self.delays: list[float] = []
         self.limits: list[float | None] = []
-        self.is_cut = False
         self.cut_errors: list[BaseException] = []
-        self.fault: str | None = None
-        self.has_no_outcome = False
 
     @property
     def is_done(self) -> bool:
@@ -131,37 +139,34 @@ class TwinCall:
     def draw(self) -> float | None:
         """Return the control's next random number, None if it drew no further one."""
         self._drawn += 1
-        draws = self._recording.draws
+        draws = self._reel.draws
         return draws[self._drawn - 1] if self._drawn <= len(draws) else None
 
     def begin(self, at: Moment, method: Callable[..., Coroutine[Any, Any, Any]]) -> None:
         """Call *method* of the twin with the call's arguments and a function that stands in for the user's."""
-
-        async def attempt() -> Any:
-            return await _OUTCOME
-
-        args, kwargs = self._recording.arguments
-        self._coroutine = method(attempt, *args, **kwargs)
-        self._drive(at, lambda coroutine: coroutine.send(None))
+        self.began_s = at.monotonic
+        args, kwargs = self._reel.given
+        self._coroutine = method(_attempt, *args, **kwargs)
+        self._drive(at)
 
     def attempt_ended(self, at: Moment, attempt: Attempt) -> None:
         """The control's next attempt has ended."""
-        self._attempts.append(attempt)
+        self.attempts.append(attempt)
         if self._waits is _SLEEP:
-            self._wake(at)  # the control did not sleep so long, or not at all
+            self._drive(at)  # the control did not sleep so long, or not at all
         elif self._waits is _OUTCOME:
             self._deliver(at)
 
     def woke(self, at: Moment) -> None:
         """The control's sleep is over, and so is the twin's, however long it would have been."""
         if self._waits is _SLEEP:
-            self._wake(at)
+            self._drive(at)
 
     def ended(self, at: Moment) -> None:
         """The control has ended: what the twin would still do, it does now."""
         while self._waits is _SLEEP:
             at = _later(at, max(0.0, self.delays[-1]))
-            self._wake(at)
+            self._drive(at)
         if self._waits is _OUTCOME:
             self.has_no_outcome = True
             self.stop(at)
@@ -169,9 +174,19 @@ class TwinCall:
     def stop(self, at: Moment) -> None:
         """Cancel it: its permits go back."""
         if not self.is_done:
-            self._drive(at, lambda coroutine: coroutine.throw(asyncio.CancelledError()))
+            self._drive(at, error=asyncio.CancelledError())
         if self._coroutine is not None:  # it does not let itself be cancelled
             self._abandon()
+
+    def did_as(self, outcome: str) -> bool:
+        """Tell whether it did what the control did, which ended with *outcome*: to the last digit, but for where its breaker stands."""
+        return (
+            outcome == self._outcome
+            and not self.has_no_outcome
+            and self._wanted == len(self.attempts)
+            and self.delays == list(self._reel.delays)
+            and self._errors == self._control_errors()
+        )
 
     def trace(self, state: str | None) -> Trace:
         """Return what it did; *state* is where its breaker stands now."""
@@ -180,57 +195,74 @@ class TwinCall:
 
     def control_trace(self, outcome: str, state: str | None) -> Trace:
         """Return what the control did, which ended with *outcome* and left its breaker in *state*."""
-        labels = {End.RAISED: lambda one: self._label(one.error), End.CUT: lambda one: _CUT}
-        errors = tuple(labels[one.end](one) for one in self._attempts if one.end in labels)
-        return Trace(len(self._attempts), errors, tuple(self._recording.delays), outcome, state)
+        return Trace(len(self.attempts), tuple(self._control_errors()), tuple(self._reel.delays), outcome, state)
 
-    def _wake(self, at: Moment) -> None:
-        self._drive(at, lambda coroutine: coroutine.send(None))
+    def words(self) -> tuple[str, ...]:
+        """Return what each of the control's attempts came to."""
+        return tuple(
+            word_of(one, self._label(number) if one.error is not None else "")
+            for number, one in enumerate(self.attempts)
+        )
+
+    def _control_errors(self) -> list[str]:
+        return [self._label(number) for number, one in enumerate(self.attempts) if one.end in _FAILED]
+
+    def _label(self, number: int) -> str:
+        """Return the label of the error that ended the control's attempt *number*, counted from 0. Each is asked for once."""
+        labels = self._labels
+        while len(labels) <= number:
+            attempt = self.attempts[len(labels)]
+            if attempt.error is None:
+                labels.append(_CUT)
+            else:
+                labels.append(labelled(stand_in(attempt.error), self._reel.operation.label))
+        return labels[number]
 
     def _deliver(self, at: Moment) -> None:
         """Give the twin the outcome of the attempt that it waits for."""
         number = self._wanted
-        attempt = self._attempts[number - 1]
-        limit = min((one for one in self.limits if one is not None), default=None)
-        if limit is not None and (attempt.took > limit or (attempt.end is End.CUT and attempt.took >= limit)):
+        attempt = self.attempts[number - 1]
+        end, took, like = attempt
+        limit = min((one for one in self.limits if one is not None), default=None) if self.limits else None
+        if limit is not None and (took > limit or (end is _CUT_SHORT and took >= limit)):
             self.is_cut = True
             self._errors.append(_CUT)
-            self._drive(_later(at, limit - attempt.took), lambda coroutine: coroutine.throw(asyncio.CancelledError()))
-        elif attempt.end is End.RETURNED:
-            self._drive(at, lambda coroutine: coroutine.send(Result(number)))
-        elif attempt.end is End.RAISED and attempt.error is not None and not isinstance(attempt.error, Unnamed):
-            error = attempt.error
-            self._stand_ins[number] = error
-            self._errors.append(self._label(error))
-            self._drive(at, lambda coroutine: coroutine.throw(error))
-        else:
-            if attempt.end is not End.CANCELLED:
-                self.fault = "censored" if attempt.end is End.CUT else "not_replayable"
-            self.stop(at)
+            self._drive(_later(at, limit - took), error=asyncio.CancelledError())
+            return
+        if end is _RETURNED:
+            self._drive(at, Result(number))
+            return
+        if like is not None and not isinstance(error := stand_in(like), Unnamed):
+            # Labelled before the twin sees it: that may write on it.
+            if len(self._labels) == number - 1:
+                self._labels.append(labelled(error, self._reel.operation.label))
+            self._errors.append(self._label(number - 1))
+            self._raised.append((number, error))
+            self._drive(at, error=error)
+            return
+        if end is not End.CANCELLED:
+            self.fault = "censored" if end is _CUT_SHORT else "not_replayable"
+        self.stop(at)
 
-    def _label(self, error: BaseException) -> str:
-        return labelled(error, self._recording.operation.label)
-
-    def _drive(self, at: Moment, go: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
+    def _drive(self, at: Moment, sent: object = None, error: BaseException | None = None) -> None:
+        """Let it go on, with *sent* or with *error*, until it waits again."""
         coroutine = self._coroutine
         if coroutine is None:
             return
         self._waits = None
         self._clock.stand(at, self)
         try:
-            pause = go(coroutine)
-            for _ in range(_BARE_YIELDS):
-                if pause is not None:
-                    break
-                pause = coroutine.send(None)
+            pause = coroutine.send(sent) if error is None else coroutine.throw(error)
+            if pause is None:
+                pause = _after_bare_yields(coroutine)
         except StopIteration as end:
             self._coroutine = None
             value = end.value
             self._outcome = f"result {value.number}" if isinstance(value, Result) else "own result"
             return
-        except BaseException as error:  # whatever it raises is its answer, and the lane's thread must live on
+        except BaseException as raised:  # whatever it raises is its answer, and the lane's thread must live on
             self._coroutine = None
-            self._outcome = self._named(error)
+            self._outcome = self._named(raised)
             return
         finally:
             self._clock.stand(at, None)
@@ -239,14 +271,14 @@ class TwinCall:
         elif pause is _OUTCOME:
             self._wanted += 1
             self._waits = _OUTCOME
-            if self._wanted <= len(self._attempts):
+            if self._wanted <= len(self.attempts):
                 self._deliver(at)
         else:
             self.fault = "not_replayable"
             self._abandon()
 
     def _named(self, error: BaseException) -> str:
-        for number, one in self._stand_ins.items():
+        for number, one in self._raised:
             if one is error:
                 return f"error {number}"
         if any(one is error for one in self.cut_errors):
@@ -260,6 +292,20 @@ class TwinCall:
                 coroutine.close()
             except BaseException:  # a generator that will not end is the twin's own fault, and nobody waits for it
                 self.fault = "not_replayable"
+
+
+async def _attempt(*args: Any, **kwargs: Any) -> Any:
+    """Stand in for the user's function."""
+    return await _OUTCOME
+
+
+def _after_bare_yields(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Return what *coroutine* waits for after it has given way some more times; None if it goes on giving way."""
+    for _ in range(_BARE_YIELDS):
+        pause = coroutine.send(None)
+        if pause is not None:
+            return pause
+    return None
 
 
 def _later(moment: Moment, seconds: float) -> Moment:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import pytest
 from sides.cache import make_sides
+from sides.patience import AMPLE, patient
 
 from oms.domain.observation import Outcome
 from oms.domain.stage import Stage
-from oms.routing import LaneLimits, Runtime
+from oms.routing import Runtime
 from oms.seams.cache import CACHE, DOCUMENTS, TYPES, VALIDATION, AsyncCache, Cache
 from oms.seams.known import load_known
 from oms.testing import FakeClock, MemoryJournal, Sides, fixed_stage
@@ -52,15 +53,12 @@ def make_hall(clock: FakeClock) -> Iterator[Callable[[Stage], Hall]]:
     with ExitStack() as stack:
 
         def make(stage: Stage) -> Hall:
-            # The share of the CPU and the time that a candidate may hold the loop are those of a machine with nothing else to do.
-            runtime = Runtime(
-                rules=load_known("cache"), hash_key=b"test", limits=LaneLimits(cpu_share=1.0, block_s=5.0)
-            )
+            runtime = Runtime(rules=load_known("cache"), hash_key=b"test", limits=AMPLE)
             stack.callback(runtime.stop, limit_s=10.0)
             runtime.publish(fixed_stage(stage, CACHE))
             sides = {seam.name: make_sides(seam, clock) for seam in (TYPES, VALIDATION, DOCUMENTS)}
             for seam in (TYPES, VALIDATION, DOCUMENTS):
-                runtime.bind(seam, legacy=sides[seam.name].legacy, unified=sides[seam.name].unified)
+                runtime.bind(patient(seam), legacy=sides[seam.name].legacy, unified=sides[seam.name].unified)
             facades = runtime.facade(TYPES), runtime.facade(VALIDATION), runtime.facade(DOCUMENTS)
             return Hall(runtime, sides, MemoryJournal(runtime.drain), *facades)
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 from sides.config import SECRETS, fill, make_sides
+from sides.patience import AMPLE, patient
 
 from oms.domain.stage import Stage
 from oms.journal import Journal
-from oms.routing import LaneLimits, Runtime
+from oms.routing import Runtime
 from oms.seams.config import CONFIG, SETTINGS, Secret, Settings
 from oms.seams.known import load_known
 from oms.testing import MemoryJournal, fixed_stage
@@ -28,11 +29,11 @@ def make_hall() -> Iterator[MakeHall]:
     with ExitStack() as stack:
 
         def make(stage: Stage) -> tuple[Runtime, Settings]:
-            runtime = Runtime(rules=load_known("config"), hash_key=b"test", limits=LaneLimits(cpu_share=1.0))
+            runtime = Runtime(rules=load_known("config"), hash_key=b"test", limits=AMPLE)
             stack.callback(runtime.stop, limit_s=10.0)
             runtime.publish(fixed_stage(stage, CONFIG))
             both = make_sides()
-            runtime.bind(SETTINGS, legacy=both.legacy, unified=both.unified)
+            runtime.bind(patient(SETTINGS), legacy=both.legacy, unified=both.unified)
             return runtime, runtime.facade(SETTINGS)
 
         yield make

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from sides.patience import AMPLE, patient
 from sides.resilience import SteppingTime, end_of, make_sides, scripted
 
 from oms.domain.observation import Outcome
 from oms.domain.stage import Stage
-from oms.routing import LaneLimits, Runtime
+from oms.routing import Runtime
 from oms.seams.known import load_known
 from oms.seams.resilience import BACKOFF, BREAKER, RESILIENCE, RETRY, Backoff, Breaker, Retry, living_in
 from oms.testing import MemoryJournal, fixed_stage
@@ -92,14 +93,12 @@ def make_hall(time: SteppingTime) -> Iterator[Callable[..., Hall]]:
     with ExitStack() as stack:
 
         def make(stage: Stage, **unified: Any) -> Hall:
-            runtime = Runtime(
-                rules=load_known("resilience"), hash_key=b"test", limits=LaneLimits(cpu_share=1.0, block_s=5.0)
-            )
+            runtime = Runtime(rules=load_known("resilience"), hash_key=b"test", limits=AMPLE)
             stack.callback(runtime.stop, limit_s=10.0)
             runtime.publish(fixed_stage(stage, RESILIENCE))
             for seam in SEAMS:
                 both = make_sides(seam)
-                runtime.bind(seam, legacy=both.legacy, unified=unified.get(seam.name, both.unified))
+                runtime.bind(patient(seam), legacy=both.legacy, unified=unified.get(seam.name, both.unified))
             facades = runtime.facade(RETRY), runtime.facade(BACKOFF), runtime.facade(BREAKER)
             return Hall(runtime, time, MemoryJournal(runtime.drain), *facades)
 

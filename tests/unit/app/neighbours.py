@@ -16,7 +16,7 @@ from oms.app.neighbour import Neighbour
 from oms.app.ontology import Ontology
 from oms.app.service import service
 from oms.app.upstream.application import Upstream
-from oms.app.upstream.faults import FaultSchedule, Plan
+from oms.app.upstream.faults import HANG, FaultSchedule, Plan
 from oms.app.upstream.protocol import EndingProtocol
 from oms.legacy_adapters.resilience import ProtectionBreakerAdapter, RetryStrategyAdapter, ScheduleBackoffAdapter
 from oms.seams.resilience import living_in
@@ -24,7 +24,10 @@ from oms.testing import VirtualTime
 from oms.unified.resilience import DependencyBreakers, DependencyRetries, UnifiedBackoffCalculator
 from tests.unit.app.conftest import PlainFacades
 
-ANSWER_S = 0.2
+
+def answer_s(plans: Mapping[str, Plan]) -> float:
+    """Return how long an answer may take: a second where *plans* have some that never come, else longer than any machine is busy."""
+    return 1.0 if any(fault is HANG for plan in plans.values() for _, fault in plan) else 60.0
 
 
 @contextlib.asynccontextmanager
@@ -37,12 +40,12 @@ async def upstream(plans: Mapping[str, Plan]) -> AsyncIterator[tuple[str, Upstre
         asyncio.Event(),
     )
     server = asyncio.create_task(serve(app, listener, stop=stop, ready=ready.set, protocol=EndingProtocol))
-    await asyncio.wait_for(ready.wait(), 10)
+    await asyncio.wait_for(ready.wait(), 60)
     try:
         yield address_of(listener), app
     finally:
         stop.set()
-        await asyncio.wait_for(server, 10)
+        await asyncio.wait_for(server, 60)
 
 
 def facades_of(wing: str) -> PlainFacades:
@@ -86,7 +89,7 @@ def in_place(
     async def go() -> Any:
         clock = VirtualTime()
         async with upstream(plans) as (url, app):
-            neighbour = Neighbour(lambda: url, answer_s=ANSWER_S)
+            neighbour = Neighbour(lambda: url, answer_s=answer_s(plans))
             asgi = service(facades or facades_of(wing), serving=dict, neighbour=neighbour, ontology=ontology)
             transport = httpx.ASGITransport(app=asgi)
             try:

@@ -118,9 +118,20 @@ def test_bad_news_is_3(findings: Findings, phase: PhaseFindings) -> None:
 
     assert 3 == replace(findings, caller_errors=1).exit_code
     assert 3 == replace(findings, problems=("cache: live is refused",)).exit_code
-    assert 3 == with_walk(walked(seconds=1.01)).exit_code
+    assert 3 == with_walk(walked(seconds=10.01)).exit_code
     assert 3 == with_walk(walked(acknowledged=2)).exit_code
     assert 3 == with_walk(Walked(STAGES)).exit_code
+
+
+def test_a_slow_rollback_is_told(findings: Findings, phase: PhaseFindings) -> None:
+    """One that took longer than its budget came back all the same: the machine may have been busy. The text says so."""
+    slow, usual = (
+        replace(findings, phases={"cache": replace(phase, walked=walked(seconds=s))}) for s in (1.234, 0.999)
+    )
+
+    assert (0, 0) == (slow.exit_code, usual.exit_code)
+    assert "acknowledged in 1.234 s, more than the 1 s that it should take\n" in text_of(slow)
+    assert "acknowledged in 0.999 s\n" in text_of(usual)
 
 
 def test_text(findings: Findings, phase: PhaseFindings) -> None:

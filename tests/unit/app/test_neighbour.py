@@ -11,7 +11,7 @@ import pytest
 
 from oms.app.neighbour import Neighbour, raise_if_unwell
 from oms.app.upstream.faults import CLOSE, HANG, MOVED, RESET, UNAVAILABLE, between
-from tests.unit.app.neighbours import ANSWER_S, upstream
+from tests.unit.app.neighbours import answer_s, upstream
 
 PLANS = {
     "x": (
@@ -29,7 +29,7 @@ def test_what_was_made_was_received() -> None:
 
     async def go() -> tuple[list[str], int, dict[str, int]]:
         async with upstream(PLANS) as (url, app):
-            neighbour = Neighbour(lambda: url, answer_s=ANSWER_S)
+            neighbour = Neighbour(lambda: url, answer_s=answer_s(PLANS))
             ends = [await end_of(neighbour) for _ in range(6)]
             await neighbour.aclose()
             return ends, neighbour.made, dict(app.received)
@@ -66,7 +66,7 @@ def test_an_answer_that_drips() -> None:
             with pytest.raises(TimeoutError):
                 await neighbour.send("GET", "x/1")
             await neighbour.aclose()
-            await asyncio.wait_for(ended.wait(), 10)
+            await asyncio.wait_for(ended.wait(), 60)
             assert 1 == neighbour.made
 
     ended = asyncio.Event()
@@ -99,18 +99,20 @@ def test_what_waits_for_a_connection_is_not_counted() -> None:
             waiting = open_now.enter_context(socket.socket())
             waiting.setblocking(False)
             waiting.connect_ex(busy.getsockname())
-        neighbour = Neighbour(lambda: f"http://127.0.0.1:{busy.getsockname()[1]}", send_s=0.2)
+        url = f"http://127.0.0.1:{busy.getsockname()[1]}"
+        brief, patient = Neighbour(lambda: url, send_s=0.2), Neighbour(lambda: url, send_s=60)
 
         async def go() -> list[str]:
-            ends = [await end_of(neighbour)]
+            ends = [await end_of(brief)]
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.05):
-                    await neighbour.send("GET", "x/1")
-            await neighbour.aclose()
+                    await patient.send("GET", "x/1")
+            await brief.aclose()
+            await patient.aclose()
             return ends
 
         assert ["ConnectTimeout"] == asyncio.run(go())
-    assert 0 == neighbour.made
+    assert (0, 0) == (brief.made, patient.made)
 
 
 def test_closed_and_used_again() -> None:

@@ -17,16 +17,17 @@ def test_a_minute_in_no_time() -> None:
     source = paced(1000)
 
     async def go() -> tuple[float, float, float]:
+        # Each clock within the one before it: this thread may stand still between two looks.
         really, monotonic, wall = time.monotonic(), source.monotonic(), source.wall()
         await source.asleep(60)
         source.sleep(60)
-        return time.monotonic() - really, source.monotonic() - monotonic, source.wall() - wall
+        wall, monotonic = source.wall() - wall, source.monotonic() - monotonic
+        return time.monotonic() - really, monotonic, wall
 
     really, monotonic, wall = asyncio.run(go())
 
-    assert 0.12 <= really < 10
-    assert pytest.approx(really * 1000, rel=0.2) == monotonic
-    assert pytest.approx(really * 1000, rel=0.2) == wall
+    assert 0.12 <= really < 60
+    assert 119 < wall < monotonic + 1 < really * 1000 + 2
 
 
 def test_it_begins_now() -> None:

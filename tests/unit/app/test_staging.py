@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +19,9 @@ from oms.app.rehearsal.staging import Staging
 from oms.domain.record import Batch, Place, Tally, Trip
 from oms.domain.split import Split
 from oms.domain.stage import Stage
+from oms.domain.standing import PhaseStanding
 from oms.flagging.files import FlagFiles
-from oms.journal import Journal
+from oms.journal import Journal, ProcessFile
 from oms.rollout.guard.latches import Latches, Tripped
 from oms.seams import PHASES
 from oms.seams.cache import CACHE
@@ -30,10 +32,14 @@ HALF = Split(((Stage.LIVE, 5_000), (Stage.SHADOW, 5_000)))
 
 
 class Controller:
-    """Trips at its second look: one process by itself, then the flag."""
+    """Trips at its second look: one process by itself, then the flag.
 
-    def __init__(self, folder: Folder) -> None:
-        self.folder, self.looks = folder, 0
+    Args:
+        late_s: How long that process takes to write its trip; 0 for at once.
+    """
+
+    def __init__(self, folder: Folder, *, late_s: float = 0.0) -> None:
+        self.folder, self.looks, self._late_s = folder, 0, late_s
         self.flags = FlagFiles(folder.flags, PHASES)
         self.digest = self.flags.write("cache", HALF, based_on=None)
         self.batch = Batch()
@@ -59,7 +65,10 @@ class Controller:
         if self.looks == 2:
             self.count(60)
             self.batch.trips.append(Trip("cache", "types", "get", "watchdog", "live", "shadow", "hung", time.time()))
-            self.journal.flush()
+            if self._late_s:
+                threading.Timer(self._late_s, self.journal.flush).start()
+            else:
+                self.journal.flush()
             self.flags.write("cache", Split.whole(Stage.SHADOW), based_on=None)
             tripped = Tripped(
                 guard="watchdog", operation="types.get", version="v", why="a process went back", at_s=time.time(), before="live=50",
@@ -93,3 +102,26 @@ def test_an_incident(tmp_path: Path) -> None:
     assert 0 < (local.seconds or 0) <= (flag.seconds or 0) < 60
     assert incident.rolled_back is not None
     assert 0.25 == incident.rolled_back.seconds
+
+
+def test_a_process_that_writes_late(tmp_path: Path) -> None:
+    """A live process is waited for until it has written: on a busy machine its trip comes long after the flag is back."""
+    folder = prepare(tmp_path / "out", flags=FLAGS, phases=[CACHE])
+    controller = Controller(folder, late_s=1.5)
+    file = ProcessFile(
+        folder.var / "run", lambda: {"cache": PhaseStanding(controller.flags.read("cache").digest, time.time())}
+    )
+    file.start(beat_s=0.01)
+
+    async def use(port: int) -> Incident:
+        async with Driver([port], itertools.repeat((request("common", "GET", "/"),)), clients_per_process=2) as driver:
+            staging = Staging(
+                folder, switchboard(folder), CACHE, driver, [port], Probes("cache"), Faults(hang=True), controller.look, [].append
+            )  # fmt: skip
+            return await staging.go()
+
+    incident: Incident = on_server(ok, use)
+    file.stop()
+    controller.journal.stop(5)
+
+    assert [True, False] == [trip.pid is not None for trip in incident.trips]

@@ -47,7 +47,7 @@ def process(folder: Folder, *, behind: int = 0, tripped: str | None = None) -> P
     """Return a process that serves what the flag says now, or something else for its last *behind* asked stages."""
     digest = "0" * 16 if behind else FlagFiles(folder.flags, PHASES).read("cache").digest
     standing = PhaseStanding(digest, time.time(), tripped=tripped)
-    return ProcessStanding(4711, 1, "here", time.time(), alive=True, phases={"cache": standing})
+    return ProcessStanding(4711, 1, "here", time.time() + 600, alive=True, phases={"cache": standing})
 
 
 @dataclasses.dataclass

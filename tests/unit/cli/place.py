@@ -98,7 +98,7 @@ class Place:
     def run(self, *words: str, **more: Any) -> Done:
         """Run the command in a process of its own and wait for its end."""
         child = self.start(*words, **more)
-        out, err = child.communicate(timeout=60)
+        out, err = child.communicate(timeout=100)
         return Done(child.returncode, out, err)
 
     def follower(self) -> subprocess.Popen[str]:
@@ -123,7 +123,11 @@ class Place:
         return child
 
 
-def until(condition: Callable[[], object], *, limit_s: float = 30.0) -> None:
+WAIT_S = "60"
+"""How long a command waits for processes that are to confirm, so that it says what they do and not how busy the machine is."""
+
+
+def until(condition: Callable[[], object], *, limit_s: float = 60.0) -> None:
     """Wait until *condition* holds; a test fails if it does not within *limit_s* seconds."""
     deadline = time.monotonic() + limit_s
     while not condition():

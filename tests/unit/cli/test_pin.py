@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import importlib.util
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +20,13 @@ from oms.domain.divergence import Divergence
 from oms.domain.record import Batch
 from oms.domain.stage import Stage
 from oms.journal import Journal, JournalReader
-from oms.routing import LaneLimits, Runtime
+from oms.routing import Runtime
 from oms.seams.cache import CACHE, DOCUMENTS, TYPES, AsyncCache, Cache
 from oms.seams.config import CONFIG, SETTINGS
 from oms.seams.known import load_known
 from oms.testing import fixed_stage
 from tests.architecture.sources import ROOT
+from tests.sides.patience import AMPLE, patient
 from tests.unit.cli.conftest import Oms
 from tests.unit.cli.place import Place, until
 
@@ -119,9 +122,9 @@ def plant(folder: Path, *, legacy: str = "as_it_is", unified: str = "as_it_is") 
 
 def shadow(place: Place, planted: Any, call: Callable[[Cache], object]) -> str:
     """Make *call* in a real runtime in shadow over the planted sides, with a journal; return the one fingerprint it has then."""
-    runtime = Runtime(rules=load_known("cache"), limits=LaneLimits(cpu_share=1.0))
+    runtime = Runtime(rules=load_known("cache"), limits=AMPLE)
     sides = planted.make_sides(TYPES)
-    runtime.bind(TYPES, legacy=sides.legacy, unified=sides.unified)
+    runtime.bind(patient(TYPES), legacy=sides.legacy, unified=sides.unified)
     runtime.publish(fixed_stage(Stage.SHADOW, CACHE))
     journal = Journal(place.var / "journal.db", runtime.drain)
     journal.start()
@@ -155,13 +158,13 @@ def set_and_get(value: object) -> Callable[[Cache], None]:
     return call
 
 
-TO_TUPLE = "lambda value: {**value, 'tags': tuple(value['tags'])}"
+TO_TUPLE = "lambda value: {**value, 'properties': tuple(value['properties'])}"
 
 
 def test_red_until_mended(oms: Oms, place: Place, folder: Path) -> None:
     """A planted divergence is pinned as a test that is valid, clean, red for the right reason, without values; mended it is green."""
     planted = plant(folder, unified=TO_TUPLE)
-    fingerprint = shadow(place, planted, set_and_get({"tags": [SECRET, "b"], "password": SECRET}))
+    fingerprint = shadow(place, planted, set_and_get({"properties": [SECRET, "b"], SECRET.replace("-", ""): SECRET}))
 
     done = oms("pin", fingerprint[:6], "--out", str(folder))
     path = folder / f"test_pinned_{fingerprint}.py"
@@ -180,11 +183,12 @@ def test_red_until_mended(oms: Oms, place: Place, folder: Path) -> None:
     assert (0, "") == (done.code, done.err)
     assert f"{path}: written; it is red, for unified has to change: pytest {path}" == done.out.splitlines()[0]
     assert SECRET not in source + done.out
+    assert SECRET.replace("-", "") not in source + done.out
     assert "FILL IN" in source
-    assert 'value = shaped("tags", [1] * 2)' in source
+    assert 'value = shaped("properties", [1] * 2)' in source
     assert "ttl = 60" in source
     assert (1, 0, 0) == (red.returncode, ruff.returncode, formatted.returncode)
-    assert "unified has to change: type at tags, list from legacy, tuple from unified" in red.stdout
+    assert "unified has to change: type at properties, list from legacy, tuple from unified" in red.stdout
     assert (0, "1 passed") == (green.returncode, green.stdout.splitlines()[-1][:8])
 
 
@@ -213,6 +217,45 @@ def test_kinds(oms: Oms, place: Place, folder: Path, *, legacy: str, unified: st
     assert 0 == green.returncode, green.stdout
 
 
+def test_a_miss_that_is_right(oms: Oms, place: Place, folder: Path) -> None:
+    """Where a rule says that the side with nothing is right, what the other one has is stored: nothing would be read of nothing."""
+    planted = plant(folder, unified="lambda value: None")
+    fingerprint = shadow(place, planted, lambda cache: (cache.set("k", {"a": 1}, ttl=0), cache.get("k")))
+    done = oms("pin", fingerprint, "--out", str(folder), "--json")
+    path = folder / f"test_pinned_{fingerprint}.py"
+    plant(folder, legacy="lambda value: None", unified="lambda value: None")
+
+    assert (0, "legacy") == (done.code, done.json["mend"]), done
+    assert "The rule TC-01 accepts it" in path.read_text()
+    assert 0 == run_pytest(path).returncode
+
+
+@pytest.mark.parametrize(
+    ("unified", "value"),
+    [
+        ("str.lower", "Jane Doe"),
+        ("str.strip", " padded"),
+        ("lambda value: round(value, 2)", 3.14159),
+        ("lambda value: int(float(value))", 2**60 + 1),
+        ("lambda value: {**value, 'name': value['name'].upper()}", {"name": "straße"}),
+        ("lambda value: value.replace(microsecond=0)", dt.datetime(2025, 7, 2, 12, 0, 0, 5)),
+        ("lambda value: value.normalize() + 0 if value == 0 else value.quantize(1)", Decimal("2.50")),
+    ],
+)
+def test_two_values_of_one_type(oms: Oms, place: Place, folder: Path, unified: str, value: object) -> None:
+    """What changes a value and not its type is found by stand-ins that code treats differently; mended it is green."""
+    fingerprint = shadow(place, plant(folder, unified=unified), set_and_get(value))
+    done = oms("pin", fingerprint, "--out", str(folder))
+    path = folder / f"test_pinned_{fingerprint}.py"
+    source = path.read_text()
+    plant(folder)
+
+    assert 0 == done.code, done.out
+    assert "in alike(key, value):" in source
+    assert repr(value) not in source
+    assert 0 == run_pytest(path).returncode
+
+
 def test_green_is_told(oms: Oms, place: Place, folder: Path) -> None:
     """Where the stand-ins do not show the difference the command says so, exit code 1, and the places to fill in are marked."""
     planted = plant(folder, unified="lambda value: 'other' if value == 'the one value' else value")
@@ -233,9 +276,9 @@ def test_async_port(oms: Oms, place: Place, folder: Path) -> None:
     import asyncio
 
     planted = plant(folder, unified=TO_TUPLE)
-    runtime = Runtime(limits=LaneLimits(cpu_share=1.0, block_s=5.0))
+    runtime = Runtime(limits=AMPLE)
     sides = planted.make_sides(DOCUMENTS)
-    runtime.bind(DOCUMENTS, legacy=sides.legacy, unified=sides.unified)
+    runtime.bind(patient(DOCUMENTS), legacy=sides.legacy, unified=sides.unified)
     runtime.publish(fixed_stage(Stage.SHADOW, CACHE))
     journal = Journal(place.var / "journal.db", runtime.drain)
     journal.start()
@@ -249,7 +292,7 @@ def test_async_port(oms: Oms, place: Place, folder: Path) -> None:
         while not mismatches():
             await asyncio.sleep(0.002)
 
-    asyncio.run(asyncio.wait_for(use(runtime.facade(DOCUMENTS)), 10))
+    asyncio.run(asyncio.wait_for(use(runtime.facade(DOCUMENTS)), 60))
     runtime.stop(10)
     journal.stop(10)
 
@@ -265,8 +308,8 @@ def test_config_where_the_repository_begins(
     from tests.sides.config import empty
 
     empty(monkeypatch)
-    runtime = Runtime(rules=load_known("config"), limits=LaneLimits(cpu_share=1.0))
-    runtime.bind(SETTINGS, legacy=legacy_settings(), unified=UnifiedSettings(UnifiedEnv(standard_groups)))
+    runtime = Runtime(rules=load_known("config"), limits=AMPLE)
+    runtime.bind(patient(SETTINGS), legacy=legacy_settings(), unified=UnifiedSettings(UnifiedEnv(standard_groups)))
     runtime.publish(fixed_stage(Stage.SHADOW, CONFIG))
     journal = Journal(place.var / "journal.db", runtime.drain)
     journal.start()
@@ -331,6 +374,26 @@ def test_existing_file(oms: Oms, place: Place, folder: Path) -> None:
     assert (3, 1) == (done.code, len(done.err.splitlines()))
     assert "it is pinned already" in done.err
     assert "# somebody's work\n" == path.read_text()
+
+
+def test_folder_that_is_a_file(oms: Oms, place: Place, tmp_path: Path) -> None:
+    """A file where the folder is wanted is no pinned test: exit code 4."""
+    fill(place, stored("abcdef012345", sample={"call": {}, "legacy": {"type": "int"}, "unified": {"type": "str"}}))
+    (tmp_path / "file").write_text("")
+    done = oms("pin", "abcdef012345", "--out", str(tmp_path / "file"))
+
+    assert (4, "", 1) == (done.code, done.out, len(done.err.splitlines()))
+    assert "wanted a folder for the test" in done.err
+
+
+def test_newest_version_is_pinned(oms: Oms, place: Place, folder: Path) -> None:
+    """Of several versions with one fingerprint the one that was seen last is pinned."""
+    call = {"call": {"key": {"type": "str", "length": 1}}, "legacy": {"type": "int"}, "unified": {"type": "str"}}
+    old = [stored("abcdef012345", version="old", seen_at=time.time() - 60, sample=call)] * 3
+    new = stored("abcdef012345", version="new", sample={"path": ""})
+    fill(place, *old, new)
+
+    assert "found no sample with the arguments of its call" in oms("pin", "abcdef012345", "--out", str(folder)).err
 
 
 def test_outside_the_repository(oms: Oms, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

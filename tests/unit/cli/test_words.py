@@ -179,6 +179,6 @@ def test_reader_that_leaves(place: Place) -> None:
     assert child.stdout is not None
     child.stdout.close()
 
-    assert 4 == child.wait(60)
+    assert 4 == child.wait(100)
     assert child.stderr is not None
     assert "" == child.stderr.read()

@@ -111,7 +111,7 @@ def test_rate_of_long_ago_is_none(journal_path, data: ReportData) -> None:
 
 def test_demand_of_the_phase(journal_path) -> None:
     """Each phase is judged by what its policy demands."""
-    easy = Wanted(demand=Demand(limit=0.5, min_age_s=0.0))
+    easy = Wanted(demand=Demand(limit=0.5, min_age_s=0.0), quiet_s=0.0)
     with JournalReader(journal_path) as reader:
         report = build_report(
             reader,
@@ -127,7 +127,10 @@ def test_demand_of_the_phase(journal_path) -> None:
 def test_waived_and_unseen(journal_path) -> None:
     """What the policy waives is shown and judges nothing; where the unseen do not hold, they are listed only."""
     easy = Wanted(
-        demand=Demand(limit=0.5, min_age_s=0.0), waived=("validation.delete", "types.gone"), unseen_holds=False
+        demand=Demand(limit=0.5, min_age_s=0.0),
+        waived=("validation.delete", "types.gone"),
+        unseen_holds=False,
+        quiet_s=0.0,
     )
     with JournalReader(journal_path) as reader:
         cache = build_report(
@@ -148,30 +151,6 @@ def test_older_version_does_not_count(get: OperationReport) -> None:
     assert ("", "old") == (get.version, older.version)
     assert (50, 20) == (older.evidence.compared, older.evidence.mismatched)
     assert older.first_at_s < older.last_at_s < NIGHT + 600
-
-
-def test_divergence_of_an_older_version(tmp_path) -> None:
-    """What diverged before the judged version began is not what it says NO for."""
-    old, new = (Place("cache", "types", "get", "shadow", version=version) for version in ("a", "b"))
-    from tests.unit.console.conftest import divergence
-
-    batches = [
-        Batch([Tally(old, "calls", 9), Tally(old, "shadowed", 9), Tally(old, "mismatched", 9)], divergences=[divergence(NIGHT, path="old")]),
-        Batch(
-            [Tally(new, "calls", 9), Tally(new, "shadowed", 9), Tally(new, "mismatched", 9)],
-            divergences=[divergence(NIGHT + 600, path="new", fingerprint="ffffffffffff")],
-        ),
-    ]  # fmt: skip
-    clock = [NIGHT]
-    journal = Journal(tmp_path / "journal.db", lambda: batches.pop(0) if batches else Batch(), clock=lambda: clock[0])
-    journal.flush()
-    clock[0] += 600
-    journal.flush()
-    journal.stop(5)
-    with JournalReader(tmp_path / "journal.db") as reader:
-        report = build_report(reader, demands=lambda _: Wanted(), bound={}, made_at=NIGHT + 700, command="")
-
-    assert ("type at new (1)",) == report.phases[0].operations[0].verdict.diverging
 
 
 def test_errors_two_by_two(get: OperationReport) -> None:

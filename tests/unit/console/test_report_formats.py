@@ -40,7 +40,7 @@ def test_text_says_what_matters(data):
         "x NO CACHE 0 of 4 operations ready, 1 never seen; 100 of 38,180 compared calls mismatched (1 unexplained group)",
         "NO: below 4.69e-03 (95 %) by 31,400 comparisons, limit 0.0001; type at properties.*.range (100)",
         "not compared: sampled out 1,200, paused 300, timed out 20, dropped 100", "raised: legacy alone 5, unified alone 60, both 15",
-        "900 matches of two empty answers are no evidence", "older version old: 50 compared, 20 mismatched", "never seen: cache.types.clear",
+        "900 matches of two empty answers: no evidence", "older version old: 50 compared, 20 mismatched", "never seen: cache.types.clear",
         "4f3a90b1c2d3 cache.types.get type at properties.*.range: list / tuple", "pin it: oms pin 4f3a90b1c2d3",
         "legacy differed from itself there in 3 of 300 reads (1.00 %): the comparison cannot tell",
         "VC-02 200 20.00 %", "! in no rules file any more", "TC-01 480", "nothing was counted of security",

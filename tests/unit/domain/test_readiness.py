@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from oms.domain.errors import BadInput
 from oms.domain.evidence import Evidence
-from oms.domain.readiness import Demand, OperationVerdict, Readiness, judge, phase_verdict
+from oms.domain.readiness import Demand, OperationVerdict, Readiness, judge, loss_hold, phase_verdict
 
 DAY_S = 86_400.0
 NOW_S = 1_000_000.0
@@ -112,7 +114,7 @@ def test_only_empty_answers() -> None:
 
     assert (Readiness.NOT_YET, 1.0, 35_575) == (found.readiness, found.bound, found.more)
     assert "nothing was compared that is evidence, of 100,000 calls" in found.missing
-    assert ("100,000 matches of two empty answers are no evidence",) == found.notes
+    assert ("100,000 matches of two empty answers: no evidence",) == found.notes
 
 
 def test_never_seen() -> None:
@@ -149,7 +151,7 @@ def test_holds() -> None:
 def test_notes() -> None:
     """Rules that take more than one comparison in twenty are told, and so are repeated requests."""
 
-    assert ("rules ignore 5.1% of the comparisons", "9 repeated requests are no evidence") == verdict(
+    assert ("rules ignore 5.1% of the comparisons", "9 repeated requests: no evidence") == verdict(
         compared(949, ignored=51, repeated=9)
     ).notes
     assert () == verdict(compared(950, ignored=50)).notes
@@ -218,3 +220,28 @@ def test_words() -> None:
     """The three words are what people read."""
 
     assert ["NO", "NOT YET", "READY"] == [one.value for one in Readiness]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Counts that are gone."""
+
+    until: float
+    lost: int
+    reason: str = "disk full"
+
+
+@pytest.mark.parametrize(
+    ("losses", "quiet_s", "expected"),
+    [
+        ([], 300.0, None),
+        ([Loss(NOW_S, 0)], 300.0, None),
+        ([Loss(NOW_S - 300, 7)], 300.0, None),
+        ([Loss(NOW_S - 280, 7)], 300.0, "7 counts were lost (disk full): ~20 s to go without"),
+        ([Loss(NOW_S - 280, 7), Loss(NOW_S - 290, 3, "gone")], 300.0, "10 counts were lost (disk full): ~20 s to go without"),
+        ([Loss(NOW_S - 30, 7)], 0.0, "7 counts were lost (disk full): ~30 s to go without"),
+    ],
+)  # fmt: skip
+def test_loss_holds(losses: list[Loss], quiet_s: float, expected: str | None) -> None:
+    """A loss holds until counting has gone on for long enough, a minute at least; what only came late is no loss."""
+    assert expected == loss_hold(losses, now_s=NOW_S, quiet_s=quiet_s)

@@ -58,10 +58,10 @@ def flag() -> FlagWriter:
 
 @pytest.fixture
 def wait_until() -> Callable[[Callable[[], bool]], bool]:
-    """Returns a wait for a condition with a deadline of ten seconds; its answer is whether the condition came true."""
+    """Returns a wait for a condition with a deadline of a minute; its answer is whether the condition came true."""
 
     def wait(condition: Callable[[], bool]) -> bool:
-        deadline, pause = time.monotonic() + 10, threading.Event()
+        deadline, pause = time.monotonic() + 60, threading.Event()
         while not (met := condition()) and time.monotonic() < deadline:
             pause.wait(0.002)
         return met

@@ -28,7 +28,7 @@ from oms.journal import Journal, JournalReader, ProcessFile, read_processes
 GET = Place("cache", "types", "get", "shadow")
 path = Path(sys.argv[1])
 
-def until(condition, limit_s=20.0):
+def until(condition, limit_s=60.0):
     deadline = time.monotonic() + limit_s
     while not condition():
         if time.monotonic() > deadline:
@@ -127,7 +127,7 @@ class Child:
 
     def end(self) -> int:
         """Wait for its end and return the exit code."""
-        return self.process.wait(30)
+        return self.process.wait(90)
 
 
 @pytest.fixture
@@ -147,10 +147,10 @@ def child() -> Iterator[Callable[..., Child]]:
 
 @pytest.fixture
 def until() -> Callable[[Callable[[], object]], None]:
-    """Wait for a condition, 10 s at most."""
+    """Wait for a condition, 60 s at most."""
 
     def until(condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 10.0
+        deadline = time.monotonic() + 60.0
         while not condition():
             assert time.monotonic() < deadline, "waited in vain"
             time.sleep(0.005)

@@ -192,7 +192,8 @@ def test_stop_is_bounded(path, feed, journal):
     began = time.monotonic()
 
     assert not other.stop(0.3)
-    assert time.monotonic() - began < 1.5
+    # Far more than it takes: whoever waits for the lock waits for ever.
+    assert time.monotonic() - began < 30
     holder.execute("ROLLBACK")
     holder.close()
 

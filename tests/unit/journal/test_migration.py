@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from oms.domain.divergence import Divergence
 from oms.domain.errors import CouldNot
 from oms.domain.record import Flip, Place, Tally
 from oms.journal import Journal, JournalReader, append_flip
@@ -183,3 +186,38 @@ def test_open_hand_of_the_old_version(old: Path, feed: Feed) -> None:
         journal.stop(5.0)
     with JournalReader(old) as reader:
         assert [Tally(Place(*row), "calls", 7)] == [one for one in reader.tallies() if one.place.operation == "late"]
+
+
+def test_divergences_kept_before_versions(old: Path, feed: Feed, divergence: Callable[..., Divergence]) -> None:
+    """What was found before divergences had a version is that of the only version counted; of several it stands apart, and is not lost."""
+    with contextlib.closing(sqlite3.connect(old)) as connection:
+        connection.execute(
+            "INSERT INTO divergence VALUES (1, '0123456789ab', '', 1, 'value', 'price', 'int', 'str', ?, ?, '[]')",
+            (NOW - 600, NOW - 60),
+        )
+        connection.executemany("INSERT INTO divergence_count VALUES (?, 1, 4)", [(MINUTE - 10,), (MINUTE - 1,)])
+        connection.commit()
+    with contextlib.closing(open_journal(old, busy_s=1.0)) as connection:
+        connection.execute("UPDATE place SET version = 'only' WHERE id = 2")
+        connection.execute(
+            "INSERT INTO divergence VALUES (2, 'ffffffffffff', '', 2, 'value', 'price', 'int', 'str', ?, ?, '[]')",
+            (NOW, NOW),
+        )
+        connection.execute(
+            "INSERT INTO place (phase, seam, operation, stage) SELECT phase, seam, operation, stage FROM place WHERE id = 2"
+        )
+        connection.execute("UPDATE divergence SET place = (SELECT max(id) FROM place) WHERE id = 2")
+        connection.execute("INSERT INTO divergence_count VALUES (?, 2, 1)", (MINUTE,))
+    journal = Journal(old, feed)
+    feed.calls(1, place=replace(OLD, version="v" * 16))
+    found = divergence(operation="op0", version="v" * 16, plan="p" * 16)
+    feed.divergences(found, replace(found, plan="q" * 16), replace(found, stage="live"))
+    assert journal.flush()
+    assert journal.flush()
+    journal.stop(5.0)
+    with JournalReader(old) as reader:
+        groups = {group.version: group for group in reader.divergences()}
+
+    assert {"": 8, "v" * 16: 3, "only": 1} == {version: group.count for version, group in groups.items()}
+    assert ("shadow", "live") == groups["v" * 16].stages
+    assert (NOW - 600, NOW - 60) == (groups[""].first_seen, groups[""].last_seen)

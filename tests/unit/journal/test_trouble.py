@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
+import os
 import sqlite3
 
 import pytest
@@ -43,13 +45,63 @@ def test_locked_file_keeps_counts_in_memory(path, feed, locked, total, caplog):
 
 def test_problem_is_logged_once(path, feed, locked, caplog):
     """A full disk must not be filled by lines about it."""
-    journal = Journal(path, feed)
+    now = [1_000_000.0]
+    journal = Journal(path, feed, clock=lambda: now[0])
     feed.calls(1)
     with caplog.at_level(logging.WARNING):
-        journal.flush()
-        journal.flush()
+        for _ in range(3):
+            journal.flush()
+            now[0] += 6.0
 
     assert 1 == len(caplog.records)
+    assert "the lock, which another program holds" in caplog.text
+
+
+def test_short_lock_is_no_news(path, feed, locked, total, caplog):
+    """Processes that write at once wait for each other; for some seconds nothing is said of it, each time anew, and no count is lost."""
+    now = [1_000_000.0]
+    journal = Journal(path, feed, clock=lambda: now[0])
+    problems = []
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            feed.calls(4)
+            journal.flush()
+            now[0] += 0.9
+            journal.flush()
+            problems.append(journal.problem)
+            locked.execute("ROLLBACK")
+            journal.flush()
+            problems.append(journal.problem)
+            now[0] += 60.0
+            journal.stop(1.0)
+            locked.execute("BEGIN IMMEDIATE")
+        locked.execute("ROLLBACK")
+    with JournalReader(path) as reader:
+        gaps = reader.gaps()
+
+    assert [] == caplog.records
+    assert [True, False] * 2 == ["the lock" in (problem or "") for problem in problems]
+    assert (8, []) == (total(), gaps)
+
+
+def test_folder_that_others_have_locked_is_no_news(path, feed, total, caplog):
+    """Nor is it when several processes start at once and one of them makes the file."""
+    now = [1_000_000.0]
+    journal = Journal(path, feed, clock=lambda: now[0])
+    feed.calls(4)
+    path.parent.mkdir()
+    folder = os.open(path.parent, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    with caplog.at_level(logging.WARNING):
+        written = journal.flush()
+        short = len(caplog.records)
+        now[0] += 6.0
+        journal.flush()
+    os.close(folder)
+
+    assert (False, 0, 1) == (written, short, len(caplog.records))
+    assert journal.stop(1.0)
+    assert 4 == total()
 
 
 def test_memory_is_bounded_by_keys_and_the_rest_is_counted(path, feed, locked, total):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from oms.domain.divergence import Divergence
-from oms.domain.record import Batch, Flip
+from oms.domain.record import Batch, Flip, Place, Tally
 from oms.journal.flips import append_flip
 from oms.journal.journal import Journal
 from oms.journal.unaccepted import unaccepted
@@ -60,6 +61,29 @@ def test_only_since_the_last_shadow(tmp_path: Path) -> None:
     append_flip(path, Flip("config", "off", "shadow", "d" * 16, "ana", "again", time.time() - 30))
 
     assert [] == unaccepted(path, "config")
+
+
+def test_only_of_the_present_version(tmp_path: Path) -> None:
+    """What an older version did is mended, or will show again; what the present one does speaks against live."""
+    path = tmp_path / "journal.db"
+    batches = []
+    for version in ("old", "new"):
+        place = Place("config", "settings", "read", "shadow", version=version)
+        batches.append(
+            Batch(
+                [Tally(place, "calls", 1)],
+                divergences=[replace(divergence(None, fingerprint=version * 4), version=version)],
+            )
+        )
+    clock = [time.time() - 300]
+    journal = Journal(path, lambda: batches.pop(0) if batches else Batch(), clock=lambda: clock[0])
+    assert journal.flush()
+    clock[0] += 120
+    assert journal.flush()
+    journal.stop(5)
+
+    (found,) = unaccepted(path, "config")
+    assert "1 kinds of divergence have no accepted rule (newnewnewnew settings.read" in found
 
 
 def test_other_phases(tmp_path: Path) -> None:

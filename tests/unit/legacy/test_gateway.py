@@ -1,15 +1,17 @@
-"""Quirks GW-01 to GW-11 of the gateway's router and GC-01 to GC-03 of its breaker, each by its id."""
+"""Quirks GW-01 to GW-11 of the gateway's router and GC-01 to GC-06 of its breakers, each by its id."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
 import pytest
+from servers.redis_server import RedisServer
 
-from oms.legacy.api.gateway.circuit_breaker import CircuitBreaker, CircuitConfig
+from oms.legacy.api.gateway.circuit_breaker import CircuitBreaker, CircuitConfig, DistributedCircuitBreaker
 from oms.legacy.api.gateway.models import RequestContext, Route
 from oms.legacy.api.gateway.router import LoadBalancer, RequestRouter
 from oms.testing import VirtualTime
@@ -210,3 +212,85 @@ def test_gc_03(time: VirtualTime) -> None:
         return states
 
     assert ["half_open", "closed"] == asyncio.run(scenario())
+
+
+def over_redis(
+    server: RedisServer,
+    scenario: Callable[[DistributedCircuitBreaker], Awaitable[Any]],
+    *,
+    decode: bool = True,
+    **config: Any,
+) -> Any:
+    """Run *scenario* on a breaker over *server*; *decode* lets its client answer with texts."""
+    import redis.asyncio
+
+    async def run() -> Any:
+        options = {"protocol": 2, "driver_info": None, "decode_responses": decode}
+        async with redis.asyncio.Redis.from_url(server.url, **options) as client:
+            return await scenario(DistributedCircuitBreaker(client, CircuitConfig(**config)))
+
+    return asyncio.run(run())
+
+
+def test_over_redis(time: VirtualTime, redis_server: RedisServer) -> None:
+    """Five failures open it for a minute, two successes close it."""
+
+    async def scenario(breaker: DistributedCircuitBreaker) -> list[Any]:
+        said: list[Any] = [await breaker.is_closed("s")]
+        for _ in range(5):
+            await breaker.record_failure("s")
+        said += [await breaker.get_state("s"), await breaker.is_closed("s")]
+        time.advance(60)
+        said += [await breaker.is_closed("s"), await breaker.get_state("s")]
+        for _ in range(2):
+            await breaker.record_success("s")
+        return [*said, await breaker.get_state("s"), await breaker.is_closed("s")]
+
+    assert [True, "open", False, True, "half_open", "closed", True] == over_redis(redis_server, scenario)
+
+
+def test_gc_04(time: VirtualTime, redis_server: RedisServer) -> None:
+    """With a client that answers in bytes every state is half-open: an open one lets three through, and no success closes it."""
+
+    async def scenario(breaker: DistributedCircuitBreaker) -> tuple[list[bool], Any]:
+        await breaker.record_failure("s")
+        let_through = [await breaker.is_closed("s") for _ in range(4)]
+        await breaker.record_success("s")
+        await breaker.record_success("s")
+        return let_through, await breaker.get_state("s")
+
+    assert ([True, True, True, False], b"open") == over_redis(redis_server, scenario, decode=False, failure_threshold=1)
+
+
+def test_gc_05(time: VirtualTime, redis_server: RedisServer) -> None:
+    """A success of a recovery that failed counts towards the next one."""
+
+    async def scenario(breaker: DistributedCircuitBreaker) -> str:
+        await breaker.record_failure("s")
+        for outcome in (breaker.record_success, breaker.record_failure, breaker.record_success):
+            time.advance(60)
+            await breaker.is_closed("s")
+            await outcome("s")
+        return await breaker.get_state("s")
+
+    assert "closed" == over_redis(redis_server, scenario, failure_threshold=1)
+
+
+def test_gc_06(time: VirtualTime, redis_server: RedisServer) -> None:
+    """The slots of one half-open period are missing in the next one, and each rejected call keeps them away for another minute."""
+
+    async def scenario(breaker: DistributedCircuitBreaker) -> tuple[list[bool], int]:
+        await breaker.record_failure("s")
+        time.advance(60)
+        first = [await breaker.is_closed("s") for _ in range(2)]
+        await breaker.record_failure("s")
+        time.advance(60)
+        second = [await breaker.is_closed("s") for _ in range(2)]
+        await breaker.redis.expire("circuit_breaker:s:half_open_count", 5)
+        await breaker.is_closed("s")
+        return [*first, *second], await breaker.redis.ttl("circuit_breaker:s:half_open_count")
+
+    let_through, seconds = over_redis(redis_server, scenario, failure_threshold=1)
+
+    assert [True, True, True, False] == let_through
+    assert seconds > 5

@@ -1,4 +1,4 @@
-"""Quirks PF-01 to PF-08 of the protection facade's breaker, each by its id."""
+"""Quirks PF-01 to PF-08 of the protection facade's breaker, each by its id, and its calls through both."""
 
 from __future__ import annotations
 
@@ -193,9 +193,9 @@ def test_facade(time: VirtualTime, runner: asyncio.Runner) -> None:
     async def answer(value: int) -> int:
         return value
 
-    through = runner.run(facade.protect_execution(answer, "graphql_service", 1))
-    beside = runner.run(facade.protect_execution(answer, None, 2))
-    plain = runner.run(facade.protect_execution(int, None, "3"))
+    through = runner.run(facade.protect_execution(answer, "graphql_service", None, None, 1))
+    beside = runner.run(facade.protect_execution(answer, None, None, None, 2))
+    plain = runner.run(facade.protect_execution(int, None, None, None, "3"))
     stats = facade.get_protection_stats()["circuit_breakers"]["graphql_service"]
 
     assert (1, 2, 3) == (through, beside, plain)

@@ -107,7 +107,12 @@ def test_dry_run(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "                    408, 429, 500, 502, 503, 504\n"
         "  guards    before: none\n"
     ) in out
-    assert "left jobs/example.py:9:2 retry_with_backoff of plain: sync-function\n" in out
+    assert (
+        "  result    before: awaited; what cannot be is a TypeError, and retried (RB-05)\n"
+        "            after:  returned as it is\n"
+        "  mind      more attempts than before: is it safe to repeat?\n"
+        "  mind      a plain function: who awaits its calls must stop, and it waits in its thread\n"
+    ) in out[out.index("change jobs/example.py:9:2 retry_with_backoff of plain\n") :]
     assert "by hand api/router.py:6:9 in RequestRouter.forward: attempts not told\n" in out
     assert "not analysed: jobs/broken.py: line 1: invalid syntax" in out
     assert "nothing was written: --write does it" in out
@@ -121,12 +126,11 @@ def test_json(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert found["sites"] == len(found["rewritten"]) + len(found["left"])
     assert ["core/action.py", "jobs/example.py"] == found["changed"]
     rows = {each["where"]: each["behaviour"] for each in found["rewritten"]}
-    assert {"ACTION_RETRY_CONFIG", "execute", "my_function"} == set(rows)
+    assert {"ACTION_RETRY_CONFIG", "execute", "my_function", "plain"} == set(rows)
+    assert [None, "returned as it is"] == [rows[name]["after"]["result"] for name in ("my_function", "plain")]
     assert (5, [0.5, 1.0, 2.0, 4.0]) == (rows["execute"]["before"]["attempts"], rows["execute"]["before"]["waits_s"])
     assert (4, [1.0, 2.0, 4.0]) == (rows["my_function"]["after"]["attempts"], rows["my_function"]["after"]["waits_s"])
-    assert [("plain", "sync-function"), ("f", "test-file")] == [
-        (each["where"], each["reason"]) for each in found["left"]
-    ]
+    assert [("f", "test-file")] == [(each["where"], each["reason"]) for each in found["left"]]
     assert [("api/router.py", 6, None)] == [(each["file"], each["line"], each["attempts"]) for each in found["loops"]]
     assert ["jobs/broken.py"] == [each["file"] for each in found["unparsed"]]
 

@@ -267,7 +267,9 @@ LEFT = [
     (f"{BACKOFF}@retry_with_backoff(base_delay=-1)\n{F}", ["invalid-number"]),
     (f"{BACKOFF}@retry_with_backoff(max_attempts=2.5)\n{F}", ["invalid-number"]),
     (f"{BACKOFF}@retry_with_backoff\n{F}", ["odd-call"]),
-    (f"{BACKOFF}@retry_with_backoff()\ndef f(): ...\n", ["sync-function"]),
+    (f"{BACKOFF}@retry_with_backoff(max_attempts=1001)\n{F}", ["no-end"]),
+    (f"{STRATEGY} RetryConfig, with_retry\n@with_retry('q', RetryConfig(max_attempts=10**9))\n{F}", ["dynamic-arguments"]),
+    (f"{STRATEGY} RetryConfig, with_retry\n@with_retry('q', RetryConfig(max_attempts=1_000_000_000))\n{F}", ["no-end"]),
     (f"{BACKOFF}@retry_with_backoff()\nasync def f(): yield 1\n", ["generator"]),
     (f"{BACKOFF}@retry_with_backoff()\n@staticmethod\n{F}", ["odd-decorators"]),
     (f"{BACKOFF}@retry_with_backoff(  # three\n)\n{F}", ["odd-layout"]),
@@ -324,23 +326,29 @@ def test_own_definition() -> None:
     assert (False, [], 1) == (done.changed, reasons(done), len(done.loops))
 
 
-def test_suspect() -> None:
-    """With suspect, what legacy got wrong moves too: plain functions, and one class for all; never a time limit for a plain function."""
-    options = Options(OPTIONS.unified, suspect=True)
-    plain = run(f"{BACKOFF}@retry_with_backoff(max_attempts=3)\ndef my_function():\n    pass\n", options)
-    broad = run(
-        f"{STRATEGY} RetryConfig, with_retry\n@with_retry('q', RetryConfig(retryable_exceptions={{Exception}}))\n{F}",
-        options,
-    )
-    limited = run(
-        f"{STRATEGY} RetryConfig, with_retry\n@with_retry('q', RetryConfig(timeout=1))\ndef f(): ...\n", options
-    )
+def test_plain_functions() -> None:
+    """The roadmap's own example moves, a plain function; a time limit on one cannot be kept, and what is below it may be anything."""
+    example = run(f"{BACKOFF}@retry_with_backoff(max_attempts=3)\ndef my_function():\n    pass\n")
+    limited = run(f"{STRATEGY} RetryConfig, with_retry\n@with_retry('q', RetryConfig(timeout=1))\ndef f(): ...\n")
+    covered = run(f"{BACKOFF}@retry_with_backoff()\n@made_async\ndef f(): ...\n")
 
-    assert f'{NEW}@with_retry(policy="standard")\ndef my_function():\n    pass\n' == plain.raw.decode()
-    assert f'{NEW}@with_retry(policy="standard", on=(Exception,))\n{F}' == broad.raw.decode()
+    assert f'{NEW}@with_retry(policy="standard")\ndef my_function():\n    pass\n' == example.raw.decode()
+    assert "returned as it is" == example.moved[0].after.result
     assert ["sync-timeout"] == reasons(limited)
-    assert ["invalid-number"] == reasons(run(f"{BACKOFF}@retry_with_backoff(base_delay=-1)\ndef f(): ...\n", options))
-    assert ["odd-layout"] == reasons(run(f"{BACKOFF}@retry_with_backoff(\n    # three\n)\ndef f(): ...\n", options))
+    assert ["", ""] == [covered.moved[0].before.result, covered.moved[0].after.result]
+
+
+def test_suspect() -> None:
+    """With suspect, what looks like a mistake moves too, one class for all; never what unified refuses."""
+    options = Options(OPTIONS.unified, suspect=True)
+    before = (
+        f"{STRATEGY} RetryConfig, with_retry\n@with_retry('q', RetryConfig(retryable_exceptions={{Exception}}%s))\n{F}"
+    )
+    broad = run(before % "", options)
+
+    assert f'{NEW}@with_retry(policy="standard", on=(Exception,))\n{F}' == broad.raw.decode()
+    assert ["invalid-number"] == reasons(run(before % ", initial_delay=-1", options))
+    assert ["odd-layout"] == reasons(run(before % ",  # every one\n", options))
 
 
 def test_options() -> None:

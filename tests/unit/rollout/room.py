@@ -17,6 +17,10 @@ from oms.seams import PHASES
 ANA = Mandate(who="ana", why="a test")
 
 
+BEATS_FOR_S = 600.0
+"""How far ahead the last beat of a live process lies: it is not silent, however long this machine stands still."""
+
+
 @dataclass
 class Room:
     """One set of folders, its switchboard, and the processes that a test lets stand there.
@@ -56,7 +60,9 @@ class Room:
         """Return *process* as it stands once it has followed the cache's flag."""
         now = time.time()
         digest = self.flags.read("cache").digest
-        return replace(process, beat_at=now, phases={**process.phases, "cache": PhaseStanding(digest, now)})
+        return replace(
+            process, beat_at=now + BEATS_FOR_S, phases={**process.phases, "cache": PhaseStanding(digest, now)}
+        )
 
     def stand(self, split: Stage | Split, phase: str = "cache") -> str:
         """Put *phase* where a test begins and return the digest."""
@@ -73,6 +79,6 @@ class Room:
 
 
 def process(pid: int = 11, **standing: object) -> ProcessStanding:
-    """Return a live process that has just beaten; *standing* is its standing in the cache phase."""
+    """Return a live process that beats; *standing* is its standing in the cache phase."""
     phase = PhaseStanding(**{"digest": "", "applied_at": time.time(), **standing})
-    return ProcessStanding(pid, 1, "host", time.time(), alive=True, phases={"cache": phase})
+    return ProcessStanding(pid, 1, "host", time.time() + BEATS_FOR_S, alive=True, phases={"cache": phase})

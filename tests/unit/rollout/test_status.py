@@ -108,7 +108,7 @@ def test_age(room: Room) -> None:
     """The audit knows how long a phase stands there; else its file does; else nobody."""
     assert None is look(room).phases[0].age_s
     filed = replace(room.board, changed_at=lambda phase: time.time() - 100)
-    assert 100 == round(gather(filed, [CACHE]).phases[0].age_s or 0)
+    assert 99 < (gather(filed, [CACHE]).phases[0].age_s or 0) < 160
     flip(room.board, CACHE, parse_wish("dualwrite", writes=True), ANA)
     assert (gather(filed, [CACHE]).phases[0].age_s or 0) < 60
 

@@ -70,7 +70,10 @@ class HastyAlone(Protocol):
 
 
 PROBE = Phase("probe")
-ASK = PROBE.seam("ask", port=Ask)
+NAMES = frozenset({"a", "b", "id", "at", "items", "seen", "hidden", *(f"field_{number}" for number in range(100))})
+"""Keys of mappings that may stand in a path; ``shown`` may because its value may be shown."""
+
+ASK = PROBE.seam("ask", port=Ask, names=NAMES)
 HASTY = PROBE.seam("ask", port=HastyAsk)
 ALONE = PROBE.seam("alone", port=AskAlone)
 HASTY_ALONE = PROBE.seam("alone", port=HastyAlone)
@@ -135,12 +138,49 @@ def probe(
     return runtime, runtime.facade(seam)
 
 
-def until(condition: Callable[[], Any], limit_s: float = 15.0) -> None:
+def until(condition: Callable[[], Any], limit_s: float = 60.0) -> None:
     """Wait for *condition*; fail if it does not come true within *limit_s*."""
     end, pause = time.perf_counter() + limit_s, threading.Event()
     while not condition():
         assert time.perf_counter() < end, "the condition did not come true in time"
         pause.wait(0.001)
+
+
+class Gate:
+    """A candidate that waits until it is let go."""
+
+    def __init__(self) -> None:
+        self.began, self.go = threading.Event(), threading.Event()
+        self.threads: set[str] = set()
+        self.most = self.now = 0
+
+    def wait(self, value: Any) -> Any:
+        """Wait, and count how many do at once."""
+        self.now += 1
+        self.most = max(self.most, self.now)
+        self.threads.add(threading.current_thread().name)
+        self.began.set()
+        self.go.wait(60)
+        self.now -= 1
+        return value
+
+
+def hung(waiting: int, **more: Any) -> tuple[Runtime, Any, Gate, Answers]:
+    """Return a runtime whose hasty lane hangs in its first candidate, with *waiting* calls behind it; its facade, the gate and unified.
+
+    Built anew where this machine stood still for so long that the candidate was not begun, or that a call found its lane paused.
+    """
+    while True:
+        gate = Gate()
+        unified = Answers(gate.wait)
+        runtime, facade = probe(Answers(), unified, seam=HASTY, **more)
+        for value in range(1 + waiting):
+            facade.ask(value)
+        until(lambda unified=unified, runtime=runtime: unified.asked or counts(runtime)["timed_out"])
+        if [0] == unified.asked and not counts(runtime)["paused"]:
+            return runtime, facade, gate, unified
+        gate.go.set()
+        runtime.stop(60)
 
 
 def until_too_late() -> None:

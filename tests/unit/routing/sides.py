@@ -108,7 +108,7 @@ class Held:
         """Stop here, if this is the held thread."""
         if threading.current_thread() is self._thread:
             self._reached.set()
-            assert self._go.wait(10)
+            assert self._go.wait(60)
 
     def start(self) -> None:
         """Run until the hook is reached, or to the end."""
@@ -120,7 +120,7 @@ class Held:
     def finish(self) -> None:
         """Let it go on to its end."""
         self._go.set()
-        self._thread.join(10)
+        self._thread.join(60)
         assert not self._thread.is_alive()
 
     def _run(self) -> None:

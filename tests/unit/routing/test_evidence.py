@@ -305,3 +305,16 @@ def test_noise_within_tolerance() -> None:
     runtime.stop(5)
 
     assert 1 == counts(runtime)["noise"]
+
+
+def test_divergence_stands_where_its_call_is_counted() -> None:
+    """A divergence has the plan and the version of the counts of its call."""
+    runtime, facade = probe(Answers(lambda value: value), Answers(lambda value: -value))
+    facade.ask(1)
+    runtime.stop(5)
+    batch = runtime.drain()
+    (place,) = {tally.place for tally in batch.tallies if tally.name == "mismatched"}
+    (divergence,) = batch.divergences
+
+    assert (place.plan, place.version) == (divergence.plan, divergence.version)
+    assert "" not in (place.plan, place.version)

@@ -36,7 +36,7 @@ class Side:
 
 
 PHASE = Phase("named")
-SEAM = PHASE.seam("places", port=Port)
+SEAM = PHASE.seam("places", port=Port, names=frozenset({"n"}))
 
 
 def test_paths_begin_with_the_names() -> None:

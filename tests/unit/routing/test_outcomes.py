@@ -16,6 +16,7 @@ from oms.routing import LaneLimits
 from oms.seams.cache import TYPES
 from tests.unit.routing.probe import (
     AMPLE,
+    ASK,
     HASTY,
     PROBE,
     Answers,
@@ -23,6 +24,7 @@ from tests.unit.routing.probe import (
     Refused,
     assert_sums,
     counts,
+    hung,
     outcome_of_one,
     outcomes,
     probe,
@@ -84,7 +86,7 @@ def test_compared(legacy: Answers, unified: Answers, expected: str, is_async: bo
             facade.ask(1)
 
     assert {expected: 1} == outcome_of_one(runtime)
-    runtime.stop(5)
+    runtime.stop(60)
     assert_sums(runtime, 1)
 
 
@@ -98,7 +100,7 @@ def test_empty_matches(legacy: Any, unified: Any, empty: int) -> None:
 
     assert {"matched": 1} == outcome_of_one(runtime)
     assert empty == counts(runtime)["empty"]
-    runtime.stop(5)
+    runtime.stop(60)
 
 
 @pytest.mark.parametrize("stage", [Stage.SHADOW, Stage.LIVE])
@@ -109,7 +111,7 @@ def test_reasonable(stage: Stage) -> None:
 
     assert {"reasonable": 1} == outcome_of_one(runtime)
     assert [] == runtime.drain().divergences
-    runtime.stop(5)
+    runtime.stop(60)
 
 
 def test_legacy_and_unified_keep_their_names() -> None:
@@ -125,7 +127,7 @@ def test_legacy_and_unified_keep_their_names() -> None:
         runtime, facade = probe(returning("l"), returning("u"), stage, seam=seam)
         facade.ask(1)
         outcome_of_one(runtime)
-        runtime.stop(5)
+        runtime.stop(60)
 
     assert [("l", "u", "legacy"), ("l", "u", "unified")] == [(one.value, other.value, who) for one, other, who in seen]
 
@@ -219,7 +221,7 @@ def test_not_snapshottable(make: Callable[[], Any], is_async: bool, where: str, 
     assert {"uncomparable": 1, "uncomparable.not_snapshottable": 1} == outcome_of_one(runtime)
     assert got is (thing if where == "answer" else 1)
     assert control.asked[0] is argument
-    assert 0 == runtime.stop(5)
+    assert 0 == runtime.stop(60)
     assert_sums(runtime, 1)
 
 
@@ -288,7 +290,7 @@ def test_comparator_failed(kind: type[Any], is_async: bool) -> None:
     until(lambda: 2 == counts(runtime)["shadowed"])
 
     assert {"uncomparable": 1, "uncomparable.comparator_failed": 1, "matched": 1} == outcomes(runtime)
-    runtime.stop(5)
+    runtime.stop(60)
 
 
 def test_tolerance_that_raises() -> None:
@@ -301,7 +303,7 @@ def test_tolerance_that_raises() -> None:
     facade.ask(1)
 
     assert {"uncomparable": 1, "uncomparable.comparator_failed": 1} == outcome_of_one(runtime)
-    runtime.stop(5)
+    runtime.stop(60)
 
 
 class BadRepr:
@@ -318,7 +320,7 @@ def test_repr_that_raises() -> None:
 
     assert {"mismatched": 1} == outcome_of_one(runtime)
     assert "BadRepr" == runtime.drain().divergences[0].sample["unified"]["type"]
-    runtime.stop(5)
+    runtime.stop(60)
 
 
 @pytest.mark.parametrize("is_async", [False, True])
@@ -348,7 +350,7 @@ def test_raced(is_async: bool, during: str) -> None:
         for key in ("other", "k"):
             cache.get(key)
             until(lambda: settled(runtime))
-    runtime.stop(5)
+    runtime.stop(60)
     found = counts(runtime, "aget" if is_async else "get")
 
     assert (1, 1, 2) == (found["uncomparable.raced"], found["matched"], found["shadowed"])
@@ -368,7 +370,7 @@ def test_not_attempted() -> None:
     unified.before = fail_in("set", "forget")
     cache.set("k", 1)
     cache.get("k")
-    runtime.stop(5)
+    runtime.stop(60)
 
     assert 1 == counts(runtime, "get")["uncomparable.not_attempted"]
     assert ("get", "k") not in unified.calls
@@ -399,17 +401,17 @@ def test_censored() -> None:
         await runtime.adrain()
         return answer
 
-    for unified, expected in (
-        (Answers(adoes=hang), {"uncomparable": 1, "uncomparable.censored": 1}),
-        (Answers(raising(TimeoutError("redis"))), {"mismatched": 1}),
-        (Answers(adoes=time_out), {"mismatched": 1}),
+    for seam, unified, expected in (
+        (HASTY, Answers(adoes=hang), {"uncomparable": 1, "uncomparable.censored": 1}),
+        (ASK, Answers(raising(TimeoutError("redis"))), {"mismatched": 1}),
+        (ASK, Answers(adoes=time_out), {"mismatched": 1}),
     ):
-        runtime, facade = probe(returning("legacy"), unified, Stage.LIVE, seam=HASTY)
+        runtime, facade = probe(returning("legacy"), unified, Stage.LIVE, seam=seam)
 
         assert "legacy" == run(ask(runtime, facade))
         assert expected == outcome_of_one(runtime)
         assert 1 == counts(runtime)["rescued"]
-        runtime.stop(5)
+        runtime.stop(60)
 
 
 def test_dropped() -> None:
@@ -418,7 +420,7 @@ def test_dropped() -> None:
 
     def wait(value: Any) -> Any:
         began.set()
-        go.wait(10)
+        go.wait(60)
         return value
 
     for limits, arguments in (
@@ -433,35 +435,24 @@ def test_dropped() -> None:
         began.clear()
         runtime, facade = probe(returning(1), Answers(wait), limits=limits)
         facade.ask(0)
-        assert began.wait(10)
+        assert began.wait(60)
         for argument in arguments:
             facade.ask(argument)
 
         assert 3 == counts(runtime)["dropped"]
         go.set()
-        runtime.stop(10)
+        runtime.stop(60)
         assert_sums(runtime, 6)
 
 
 def test_timed_out() -> None:
     """A candidate past its deadline is timed out, and one that waited for longer than that is not begun."""
-    go, began = threading.Event(), threading.Event()
-
-    def wait(value: Any) -> Any:
-        began.set()
-        go.wait(10)
-        return value
-
-    unified = Answers(wait)
-    runtime, facade = probe(returning(1), unified, seam=HASTY)
-    facade.ask(0)
-    assert began.wait(10)
-    facade.ask(1)
+    runtime, _, gate, unified = hung(1)
     until(lambda: counts(runtime)["timed_out"])
     until_too_late()
-    go.set()
+    gate.go.set()
     until(lambda: 2 == counts(runtime)["timed_out"])
-    runtime.stop(5)
+    runtime.stop(60)
 
     assert [0] == unified.asked
     assert {"timed_out": 2} == outcomes(runtime)

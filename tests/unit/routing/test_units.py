@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import threading
-import time
 from collections import Counter
 from typing import Any
 
@@ -54,9 +53,23 @@ class HalfWritten(HalfLive):
         return Stage.DUALWRITE
 
 
-def half(legacy: Any, unified: Any) -> tuple[Runtime, Any]:
+class Taking(threading.local):
+    """A clock of each thread's own, which moves on by what a side says it takes."""
+
+    now_ns = 0
+
+    def __call__(self) -> int:
+        return self.now_ns
+
+    def take(self, milliseconds: int) -> int:
+        """Take so long, and answer it."""
+        self.now_ns += milliseconds * MS
+        return milliseconds
+
+
+def half(legacy: Any, unified: Any, **more: Any) -> tuple[Runtime, Any]:
     """Return a runtime in the middle of a split, and the facade."""
-    runtime, facade = probe(legacy, unified)
+    runtime, facade = probe(legacy, unified, **more)
     runtime.publish(DecisionTable.of(probe=HalfLive()))
     return runtime, facade
 
@@ -150,14 +163,15 @@ def test_no_units_without_key_or_split() -> None:
 
 def test_slowest_answer_of_a_key() -> None:
     """A key is one unit, in the bucket of its slowest answer, at the stage that answered."""
-    runtime, facade = half(Answers(time.sleep), Answers(time.sleep))
-    for key, seconds in (("new-1", 0.001), ("new-1", 0.02), ("new-1", 0.002), ("new-2", 0.001), ("old-1", 0.001)):
-        ask(runtime, facade, key, seconds)
+    clock = Taking()
+    runtime, facade = half(Answers(clock.take), Answers(clock.take), clock_ns=clock)
+    for key, milliseconds in (("new-1", 1), ("new-1", 20), ("new-1", 2), ("new-2", 1), ("old-1", 1)):
+        ask(runtime, facade, key, milliseconds)
     batch = drained(runtime)
     live = next(row.buckets for row in batch.units if row.place.stage == "live")
 
     assert {"live": 2, "shadow": 1} == slow_units(batch)
-    assert 1 == sum(count for bucket, count in live.items() if bucket >= bucket_of(20 * MS))
+    assert {bucket_of(20 * MS): 1, bucket_of(1 * MS): 1} == {bucket: count for bucket, count in live.items() if count}
     assert all(row.place.plan == "half" for row in batch.units)
 
 
@@ -176,9 +190,10 @@ def test_nested_calls_are_no_units() -> None:
 
 def test_line_follows_legacy() -> None:
     """Once legacy's answers are known, only answers above about their 80th percentile are looked at."""
-    runtime, facade = half(Answers(), Answers())
+    clock = Taking()
+    runtime, facade = half(Answers(clock.take), Answers(clock.take), clock_ns=clock)
     for number in range(300):
-        ask(runtime, facade, f"old-{number}")
+        ask(runtime, facade, f"old-{number}", 60 if number % 10 > 7 else 1)
     cell = next(
         cell for place, cell in runtime._ledger._cells.items() if place.stage == "shadow" and place.plan == "half"
     )
@@ -189,7 +204,7 @@ def test_line_follows_legacy() -> None:
     legacy: Counter[int] = Counter()
     cell.add_answers(Side.LEGACY, legacy)
 
-    assert sum(count for bucket, count in legacy.items() if bucket > bucket_of(cell.units.line_ns)) <= 60
+    assert 60 == sum(count for bucket, count in legacy.items() if bucket > bucket_of(cell.units.line_ns))
     runtime.stop(5)
 
 

@@ -13,6 +13,7 @@ from oms.seams.cache import TYPES
 from oms.testing.clock import FakeClock
 from oms.testing.inline_lane import InlineLane
 from tests.unit.app.conftest import MemoryCache
+from tests.unit.routing.probe import HASTY, Answers, outcomes, probe, until_too_late
 
 
 class Slow(MemoryCache):
@@ -56,6 +57,15 @@ def test_durations_and_comparisons() -> None:
         }
     finally:
         runtime.stop()
+
+
+def test_real_time_is_none_of_its() -> None:
+    """A candidate that really takes longer than its deadline is compared all the same: a busy machine must not show."""
+    runtime, facade = probe(Answers(), Answers(lambda value: until_too_late() or value), seam=HASTY, lane=InlineLane)
+    facade.ask(1)
+
+    assert {"matched": 1} == outcomes(runtime)
+    runtime.stop()
 
 
 def test_trips() -> None:

@@ -241,7 +241,7 @@ def test_async_second_side_hangs(stage: Stage) -> None:
     scene.do("set", "k", "new")
     took = time.perf_counter() - began
 
-    assert 1.0 <= took < 5
+    assert took >= 1.0
     assert ("new", None) == (scene.first.values["k"], scene.second.values.get("k"))
     assert (1, 1) == (scene.counted("set")["beside_cut"], scene.counted("set")["uncomparable.censored"])
     scene.runtime.stop(5)

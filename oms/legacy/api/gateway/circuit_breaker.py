@@ -1,6 +1,6 @@
-"""The gateway's circuit breaker.
+"""The gateway's circuit breakers, one in the process and one over Redis.
 
-Kept as it was, but for the one over Redis. Its quirks are GC-01 to GC-03 of the legacy reference; ``tests/unit/legacy`` pins each.
+Kept as they were. Their quirks are GC-01 to GC-06 of the legacy reference; ``tests/unit/legacy`` pins each.
 """
 
 from __future__ import annotations
@@ -85,3 +85,54 @@ class CircuitBreaker:
 
     def _of(self, service: str) -> _Circuit:
         return self._circuits.setdefault(service, _Circuit())
+
+
+class DistributedCircuitBreaker:
+    """One circuit a service in Redis, step by step: nothing in it is atomic."""
+
+    def __init__(self, redis_client: Any, config: Optional[CircuitConfig] = None) -> None:
+        self.redis = redis_client
+        self.config = config or CircuitConfig()
+
+    async def is_closed(self, service: str) -> bool:
+        """Tell whether a request may go; may move to half-open, and takes a slot there."""
+        state = await self.redis.get(self._key(service, "state"))
+        if state is None or state == "closed":
+            return True
+        if state == "open":
+            until = await self.redis.get(self._key(service, "timeout"))
+            if until is not None and TIME.get().wall() < float(until):
+                return False
+            await self.redis.set(self._key(service, "state"), "half_open")
+        # GC-04: every state that is no text comes here, closed as well
+        slots = self._key(service, "half_open_count")
+        taken = await self.redis.incr(slots)
+        await self.redis.expire(slots, 60)  # GC-06: from the last call on, and of a rejected one as well
+        return taken <= self.config.half_open_max_requests
+
+    async def record_success(self, service: str) -> None:
+        """Count a success, half-open only."""
+        if await self.redis.get(self._key(service, "state")) != "half_open":
+            return
+        if await self.redis.incr(self._key(service, "success_count")) >= self.config.success_threshold:
+            await self.redis.set(self._key(service, "state"), "closed")
+            # GC-06: not the slots
+            await self.redis.delete(self._key(service, "failure_count"), self._key(service, "success_count"))
+
+    async def record_failure(self, service: str) -> None:
+        """Count a failure; all are forgotten 300 s after the last one."""
+        failures = self._key(service, "failure_count")
+        count = await self.redis.incr(failures)
+        await self.redis.expire(failures, 300)
+        is_half_open = await self.redis.get(self._key(service, "state")) == "half_open"
+        if is_half_open or count >= self.config.failure_threshold:
+            # GC-05, GC-06: successes and slots of the period that ends here stay
+            await self.redis.set(self._key(service, "timeout"), TIME.get().wall() + self.config.timeout)
+            await self.redis.set(self._key(service, "state"), "open")
+
+    async def get_state(self, service: str) -> str:
+        """Return where the circuit of *service* stands."""
+        return await self.redis.get(self._key(service, "state")) or "closed"
+
+    def _key(self, service: str, part: str) -> str:
+        return f"circuit_breaker:{service}:{part}"

@@ -200,19 +200,16 @@ class Circuit:
             if self._successes >= self.config.success_threshold:
                 self._move_locked(CLOSED)
 
-    def _failed_locked(self, ticket: Ticket, now: float) -> None:
+    def _failed_locked(self, ticket: Ticket, now: float, *, decides: bool = True) -> None:
+        """Count the failure of the call that had *ticket*; open, if that is one too many and it *decides*."""
         self._counts.failures += 1
         if isinstance(ticket, Probe):
             if self._is_live_locked(ticket):
                 self._open_locked(self.config.open_s)
         elif ticket == self._generation and self._state is CLOSED:
             self._window.fail(now)
-            if self._decides_locked() and self._is_too_much_locked(now):
+            if decides and self._is_too_much_locked(now):
                 self._open_locked(self.config.open_s)
-
-    def _decides_locked(self) -> bool:
-        """Tell whether this process alone says when it opens."""
-        return True
 
     def _is_too_much_locked(self, now: float) -> bool:
         successes, failures = self._window.totals(now)

@@ -173,18 +173,18 @@ class DistributedCircuitBreaker(UnifiedCircuitBreaker):
         self.take(answer)
 
     def _settled_failure(self, answer: Answer | None, ticket: Ticket) -> None:
-        # Counted here too: this window is what decides while Redis does not answer.
-        if answer is None or not isinstance(ticket, Probe):
+        if answer is None:
+            # Redis did not hear of this one. It may answer again by now, so whether it is lost says nothing here.
             super()._settle_failure(ticket)
-        else:
-            with self._lock:
+            return
+        with self._lock:
+            if isinstance(ticket, Probe):
                 self._counts.failures += 1
-            self._forget(ticket)
-        if answer is not None:
-            self.take(answer)
-
-    def _decides_locked(self) -> bool:
-        return self.store.is_lost
+                self._probes.pop(ticket.token, None)
+            else:
+                # Counted here too: this window is what decides while Redis does not answer.
+                self._failed_locked(ticket, TIME.get().monotonic(), decides=False)
+        self.take(answer)
 
     def _ticket_locked(self, now: float) -> Ticket | CircuitOpenError:
         if self._state is _UNKNOWN:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -11,7 +11,9 @@ import pytest
 
 from oms.domain.errors import FlipRefused
 from oms.domain.record import Trip
+from oms.domain.standing import ProcessStanding
 from oms.rollout.audit import AuditOutcome
+from oms.rollout.guard.controller import Controller
 from oms.rollout.guard.latches import PhaseLatch
 from oms.rollout.guard.orders import freeze, pause, resume
 from oms.rollout.guard.policy import OnTrip
@@ -133,6 +135,23 @@ def test_a_process_that_tripped_in_words_of_another_version(live: World) -> None
     live.count("live", calls=300, errors_unified=30)
     live.look()
     assert "shadow" == live.stands
+
+
+def test_a_process_that_tripped_while_somebody_looked(live: World) -> None:
+    """A look takes its time: the controller's trip is never older than the process's that it follows."""
+    live.standing = {"tripped": "shadow", "tripped_by": "hard_fail at types.get: it raised"}
+    began_s = live.now_s
+
+    def processes() -> Sequence[ProcessStanding]:
+        live.now_s += 1.0
+        return live.processes()
+
+    sources = replace(live.sources, board=replace(live.board, processes=processes))
+    Controller(sources, wait_s=0.0, steady=lambda: live.now_s).look([CACHE])
+
+    tripped = live.latches.read().of("cache").tripped
+    assert tripped is not None
+    assert began_s + 1.0 <= tripped.at_s
 
 
 def test_a_process_that_tripped_and_ended(live: World) -> None:

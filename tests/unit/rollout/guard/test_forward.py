@@ -99,6 +99,20 @@ def test_not_ready(world: World) -> None:
     assert "live=5" == world.stands
 
 
+def test_what_diverges_with_the_present_version(world: World) -> None:
+    """A NO says what differs with the version that is served; what an older one did is not blamed on it."""
+    world.diverging = {
+        ("types.get", "v0"): {"type at mended": 90},
+        ("types.get", "v1"): {"value at price": 40},
+        ("types.set", "v1"): {"value at other": 70},
+    }
+    world.count("shadow", calls=100, shadowed=100, matched=60, mismatched=40)
+
+    readiness = world.look().assessment.readiness
+    assert readiness is not None
+    assert readiness.operations[0].sentence.endswith("NO, value at price (40)")
+
+
 def test_repeated_requests(world: World) -> None:
     """A request that counted already is no evidence, unless the policy has no cap."""
     world.clean("shadow", 1_000, repeated=900)

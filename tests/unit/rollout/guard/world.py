@@ -46,7 +46,7 @@ class World:
 
     Attributes:
         now_s: The clock; a test moves it.
-        slices, trips, losses: What the journal says.
+        slices, trips, losses, diverging: What the journal says.
         policy: Of every phase.
         standing: Fields of each process's standing that are not as they should be.
         journal_problem: Why the journal cannot be read.
@@ -60,6 +60,7 @@ class World:
     slices: list[Slice] = field(default_factory=list)
     trips: list[Trip] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
+    diverging: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
     policy: PhasePolicy = POLICY
     pids: tuple[int, ...] = (11, 12)
     standing: Mapping[str, object] = field(default_factory=dict)
@@ -161,6 +162,10 @@ class FakeCounts:
     def losses(self, since_s: float) -> list[Loss]:
         """Return those since."""
         return [one for one in self.world.losses if one.until >= since_s]
+
+    def diverging(self, phase: str) -> dict[tuple[str, str], dict[str, int]]:
+        """Return what differs."""
+        return self.world.diverging
 
     def heard(self) -> dict[int, float]:
         """Return that every process has just written, but for those unheard of."""

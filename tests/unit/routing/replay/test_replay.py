@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import functools
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -309,8 +310,55 @@ def test_the_function_lives_in_its_own_time(time: VirtualTime) -> None:
     assert TIME.get() is time.source
 
 
+def plainly(function: Callable[[], Awaitable[str]]) -> Callable[[], Awaitable[str]]:
+    """Return a plain function that returns what *function* does."""
+
+    def plain() -> Awaitable[str]:
+        return function()
+
+    return plain
+
+
+class Called:
+    """An object whose call is async."""
+
+    def __init__(self, function: Callable[[], Awaitable[str]]) -> None:
+        self.function = function
+
+    async def __call__(self) -> str:
+        """Call."""
+        return await self.function()
+
+
+@pytest.mark.parametrize("form", [plainly, functools.partial, Called])
+@pytest.mark.parametrize("stage", [Stage.SHADOW, Stage.LIVE])
+def test_whatever_returns_something_to_await(time: VirtualTime, form: Callable[..., Any], stage: Stage) -> None:
+    """A lambda, a partial, an object: each is written down like an async def, its time and its errors as well."""
+    hall, function = Hall(Tries((1, 2)), Tries((1, 2)), stage), failing(2, took=3)
+
+    assert "well" == call(hall, form(function))
+    assert {"calls": 1, "shadowed": 1, "matched": 1} == hall.counts()
+    assert (3, TIME.get()) == (function.ran, time.source)
+
+
+def test_plain_function_that_raises(time: VirtualTime) -> None:
+    """One that raises before there is anything to await has made an attempt like any other."""
+    left = [ConnectionError(), ConnectionError()]
+
+    def plain() -> Awaitable[str]:
+        if left:
+            raise left.pop()
+        return failing(0)()
+
+    hall = Hall(Tries((1, 1)), Tries((1,)))
+
+    assert "well" == call(hall, plain)
+    assert 1 == hall.counts()["mismatched"]
+    assert [("value", "retried.ConnectionError")] == hall.differences()
+
+
 def test_not_replayable_function(time: VirtualTime) -> None:
-    """What is no async function reaches the control as it is, and is counted."""
+    """What returns nothing to await fails as it does without a hall, and is counted; a generator reaches the control as it is."""
     got = []
 
     class Looks(Tries):
@@ -321,16 +369,14 @@ def test_not_replayable_function(time: VirtualTime) -> None:
             got.append(function)
             return await function()
 
-    function = failing(0)
-
-    def plain() -> Awaitable[str]:
-        return function()
+    def generator() -> Any:
+        yield 1
 
     hall = Hall(Looks(), Looks())
 
-    assert "well" == call(hall, plain)
-    assert [plain] == got
-    assert {"calls": 1, "shadowed": 1, "uncomparable": 1, "uncomparable.not_replayable": 1} == hall.counts()
+    assert [TypeError, TypeError] == [type(call(hall, one)) for one in (lambda: 5, generator)]
+    assert generator in got
+    assert {"calls": 2, "shadowed": 2, "uncomparable": 2, "uncomparable.not_replayable": 2} == hall.counts()
 
 
 def test_unmakeable_exception(time: VirtualTime) -> None:

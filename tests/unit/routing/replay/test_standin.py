@@ -7,7 +7,7 @@ import errno
 import httpx
 import pytest
 
-from oms.routing.replay.standin import Unnamed, labelled, stand_in
+from oms.routing.replay.standin import Unnamed, labelled, likeness, stand_in
 
 
 class Slotted(Exception):
@@ -61,7 +61,7 @@ def raised(error: BaseException) -> BaseException:
 def test_same_class_and_fields(error: BaseException) -> None:
     """Another object of the very class, with the same arguments and fields, free of where it was raised."""
     original = raised(error)
-    copy = stand_in(original)
+    copy = stand_in(likeness(original))
 
     assert copy is not original
     assert (type(original), original.args, vars(original)) == (type(copy), copy.args, vars(copy))
@@ -72,18 +72,20 @@ def test_fields_outside_of_the_dict() -> None:
     """Slots and the system's error number come along."""
     slotted = Slotted("x")
     slotted.code = 3
-    copy = stand_in(slotted)
+    copy = stand_in(likeness(slotted))
 
     assert isinstance(copy, Slotted)
     assert 3 == copy.code
-    assert errno.ECONNRESET == getattr(stand_in(ConnectionResetError(errno.ECONNRESET, "reset")), "errno", None)
+    assert errno.ECONNRESET == getattr(
+        stand_in(likeness(ConnectionResetError(errno.ECONNRESET, "reset"))), "errno", None
+    )
 
 
 def test_notes_are_its_own() -> None:
     """What is noted on one is not noted on the other."""
     original = ValueError("x")
     original.add_note("mine")
-    copy = stand_in(original)
+    copy = stand_in(likeness(original))
     copy.add_note("the twin's")
 
     assert (["mine"], ["mine", "the twin's"]) == (original.__notes__, copy.__notes__)
@@ -91,7 +93,7 @@ def test_notes_are_its_own() -> None:
 
 def test_cannot_be_made() -> None:
     """A class that refuses to be made again is named, no more."""
-    copy = stand_in(Once(word="w"))
+    copy = stand_in(likeness(Once(word="w")))
 
     assert isinstance(copy, Unnamed)
     assert ("Once",) == copy.args

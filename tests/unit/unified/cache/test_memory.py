@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import gc
 import sys
 import threading
 from collections import OrderedDict
@@ -142,11 +143,14 @@ def test_set_does_not_walk(clock: FakeClock) -> None:
             return trace
 
         before = sys.gettrace()
+        # A collection in between would run finalizers of other tests' garbage, and count their steps.
+        gc.disable()
         sys.settrace(trace)
         try:
             backend.set_sync("one more", 1, 60.0)
         finally:
             sys.settrace(before)
+            gc.enable()
         return count
 
     assert steps(100) == steps(10_000)

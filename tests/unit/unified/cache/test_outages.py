@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import shutil
 import socket
@@ -19,9 +20,11 @@ from servers.redis_server import RedisServer
 from oms.unified.cache import CacheUnavailable, RedisBackend, UnifiedCache
 from oms.unified.cache.redis.outage import Outage
 
-from .conftest import AsyncFace, FakeClock
+from .conftest import PATIENT_MS, AsyncFace, FakeClock
 
 DEADLINE_MS = 200.0
+"""Deadline where a server hangs, which costs one; elsewhere it is longer than any machine is busy."""
+
 PAUSE_S = 0.25
 Build = Callable[..., Any]
 
@@ -33,7 +36,7 @@ def build(request: pytest.FixtureRequest, own_redis: RedisServer, clock: FakeClo
     with asyncio.Runner() as runner:
 
         def make(**options: Any) -> Any:
-            options = {"deadline_ms": DEADLINE_MS, "clock": clock, "pause_s": PAUSE_S, **options}
+            options = {"deadline_ms": PATIENT_MS, "clock": clock, "pause_s": PAUSE_S, **options}
             built.append(UnifiedCache(RedisBackend(own_redis.url, namespace="n", **options), name="n"))
             return built[-1] if request.param == "plain" else AsyncFace(built[-1], runner)
 
@@ -49,6 +52,17 @@ def cache(build: Build) -> Any:
     return build()
 
 
+def _stored(cache: Any, clock: FakeClock, eventually: Build, values: dict[str, Any]) -> None:
+    """Set *values* until they are there: with a deadline so short a busy machine may lose a write."""
+
+    def are_there() -> bool:
+        clock.advance(PAUSE_S)
+        cache.set_many(values)
+        return values == cache.get_many(values)
+
+    eventually(are_there)
+
+
 def _recovered(cache: Any, clock: FakeClock, eventually: Build) -> None:
     """Let pauses pass until Redis answers *cache* again."""
 
@@ -60,14 +74,15 @@ def _recovered(cache: Any, clock: FakeClock, eventually: Build) -> None:
     eventually(answers)
 
 
-def test_stopped_server(cache: Any, own_redis: RedisServer) -> None:
-    """A server that hangs costs one deadline, then nothing: reads miss, writes say nothing, all are counted."""
-    cache.set("k", 1)
+def test_stopped_server(build: Build, own_redis: RedisServer, clock: FakeClock, eventually: Build) -> None:
+    """A server that hangs costs one deadline, then is not asked: reads miss, writes say nothing, all are counted."""
+    cache = build(deadline_ms=DEADLINE_MS)
+    _stored(cache, clock, eventually, {"k": 1})
+    before = cache.stats().counts
     own_redis.pause()
     begin = time.monotonic()
     first = cache.get("k")
     waited = time.monotonic() - begin
-    begin = time.monotonic()
     answers = [
         cache.get("k"),
         cache.exists("k"),
@@ -78,14 +93,12 @@ def test_stopped_server(cache: Any, own_redis: RedisServer) -> None:
         cache.clear(),
         cache.get_or_set("k", lambda: "loaded"),
     ]
-    asked = time.monotonic() - begin
     counts = cache.stats().counts
 
     assert (None, [None, False, {}, None, None, False, None, "loaded"]) == (first, answers)
-    assert DEADLINE_MS / 1000 * 0.9 <= waited < 2.0
-    assert len(answers) * DEADLINE_MS / 1000 > asked
-    assert (1, 5) == (counts.errors, counts.misses)
-    assert 9 <= counts.skipped
+    assert waited >= DEADLINE_MS / 1000 * 0.9
+    assert (1, 5) == (counts.errors - before.errors, counts.misses - before.misses)
+    assert 9 <= counts.skipped - before.skipped
 
 
 def test_killed_server(cache: Any, own_redis: RedisServer, clock: FakeClock, eventually: Build) -> None:
@@ -95,7 +108,7 @@ def test_killed_server(cache: Any, own_redis: RedisServer, clock: FakeClock, eve
     begin = time.monotonic()
 
     assert (None, False) == (cache.get("k"), cache.delete("k"))
-    assert 0.5 > time.monotonic() - begin
+    assert PATIENT_MS / 1000 > time.monotonic() - begin
     own_redis.start()
     _recovered(cache, clock, eventually)
     cache.set("k", 2)
@@ -108,8 +121,9 @@ def test_overwritten_value_stays_away(  # noqa: PLR0917 - fixtures and parameter
     build: Build, own_redis: RedisServer, clock: FakeClock, eventually: Build, fail: str, write: str
 ) -> None:
     """A write that was lost in an outage takes the old value with it: for us at once, for everybody once we have been back."""
-    cache, other = build(), build()
-    cache.set_many({"k": "old", "untouched": "old"})
+    deadline_ms = DEADLINE_MS if fail == "stopped" else PATIENT_MS
+    cache, other = build(deadline_ms=deadline_ms), build(deadline_ms=deadline_ms)
+    _stored(cache, clock, eventually, {"k": "old", "untouched": "old"})
     own_redis.save()
     own_redis.pause() if fail == "stopped" else own_redis.kill()
     writes: dict[str, Callable[[], Any]] = {
@@ -126,7 +140,8 @@ def test_overwritten_value_stays_away(  # noqa: PLR0917 - fixtures and parameter
     seen += [cache.get("k"), cache.exists("k") and cache.get("k"), other.get("k")]
 
     assert "old" not in seen
-    assert ("old", "old") == (cache.get("untouched"), other.get("untouched"))
+    for one in (cache, other):
+        eventually(lambda one=one: clock.advance(PAUSE_S) or one.get("untouched") == "old")
     assert False is bool(
         cache.storage._outage.debts() if isinstance(cache, UnifiedCache) else cache._cache.storage._outage.debts()
     )
@@ -157,7 +172,7 @@ def test_lost_clear(build: Build, own_redis: RedisServer, clock: FakeClock, even
 
 def test_doubtful_namespace_is_emptied_in_steps(build: Build, own_redis: RedisServer, clock: FakeClock) -> None:
     """A large doubtful namespace is emptied over several calls; until it is, its keys are misses, and what is written meanwhile may go."""
-    cache = build(deadline_ms=5000.0)
+    cache = build()
     with own_redis.client() as client:
         client.eval("for n = 0, 44999 do redis.call('set', 'oms:n:' .. n, '{\"v\":1,\"d\":1}') end", 0)
     assert 1 == cache.get("44999")
@@ -201,17 +216,25 @@ def test_strict(build: Build, own_redis: RedisServer, clock: FakeClock) -> None:
     assert 2 == cache.get("k")
 
 
-def test_forget_says_so(cache: Any, own_redis: RedisServer, clock: FakeClock) -> None:
+def test_forget_says_so(build: Build, own_redis: RedisServer, clock: FakeClock, eventually: Build) -> None:
     """Forget is never lenient, or a repair would close that mended nothing; the key is a miss here all the same."""
-    cache.set_many({"k": "old", "l": "old"})
+    cache = build(deadline_ms=DEADLINE_MS)
+    _stored(cache, clock, eventually, {"k": "old", "l": "old"})
     own_redis.pause()
     for key in ("k", None):
         with pytest.raises(CacheUnavailable, match=r"^cache 'n': forget: found"):
             cache.forget(key)
         clock.advance(PAUSE_S)
     own_redis.resume()
-    cache.forget(None)
 
+    def forgotten() -> bool:
+        clock.advance(PAUSE_S)
+        with contextlib.suppress(CacheUnavailable):
+            cache.forget(None)
+            return True
+        return False
+
+    eventually(forgotten)
     assert {} == cache.get_many(["k", "l"])
 
 
@@ -251,10 +274,10 @@ def test_no_hidden_retries(call: str) -> None:
 
         thread = threading.Thread(target=hang_up)
         thread.start()
-        cache = UnifiedCache(RedisBackend(f"unix://{short}/s", namespace="n", deadline_ms=5000))
+        cache = UnifiedCache(RedisBackend(f"unix://{short}/s", namespace="n", deadline_ms=PATIENT_MS))
         answer = cache.get("k") if call == "plain" else asyncio.run(cache.aget("k"))
         listener.shutdown(socket.SHUT_RDWR)
-        thread.join(10)
+        thread.join(60)
     cache.close()
     shutil.rmtree(short)
 
@@ -263,7 +286,7 @@ def test_no_hidden_retries(call: str) -> None:
 
 def test_cancelled_write_is_doubted(own_redis: RedisServer, clock: FakeClock) -> None:
     """Nobody knows how far a cancelled write came, so the value before it is not read again."""
-    cache = UnifiedCache(RedisBackend(own_redis.url, namespace="n", deadline_ms=30_000, clock=clock))
+    cache = UnifiedCache(RedisBackend(own_redis.url, namespace="n", deadline_ms=PATIENT_MS, clock=clock))
 
     async def main() -> Any:
         await cache.aset("k", "old")

@@ -8,7 +8,6 @@ import datetime as dt
 import os
 import threading
 from collections.abc import Callable
-from time import monotonic
 from typing import Any
 
 import pybreaker
@@ -311,14 +310,13 @@ def test_permits(time: VirtualTime) -> None:
 def test_no_lock_around_the_call() -> None:
     """Eight threads whose calls wait for each other all get through: nothing is held while they run."""
     breaker, barrier = UnifiedCircuitBreaker("b"), threading.Barrier(8)
-    threads = [threading.Thread(target=breaker.call, args=(barrier.wait, 10)) for _ in range(8)]
-    began = monotonic()
+    threads = [threading.Thread(target=breaker.call, args=(barrier.wait, 60)) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
-    assert (8, True) == (breaker.counts.successes, monotonic() - began < 10)
+    assert 8 == breaker.counts.successes
 
 
 def test_threads() -> None:

@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import Any
 
 import pybreaker
@@ -26,8 +26,11 @@ from oms.unified.resilience import (
     ResilienceRegistry,
 )
 
-PATIENT_MS = 5000.0
+PATIENT_MS = 30_000.0
 """Deadline of tests that are not about deadlines: this machine may be busy."""
+
+PROBES = "oms:breaker:{shared}:probes"
+"""Where the eight processes' breaker keeps its permits, by the end of each lease."""
 
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
 
@@ -64,7 +67,7 @@ def fail(breaker: DistributedCircuitBreaker, times: int = 1) -> None:
             breaker.call(failing)
 
 
-def until(condition: Callable[[], bool], patience_s: float = 10.0) -> bool:
+def until(condition: Callable[[], bool], patience_s: float = 60.0) -> bool:
     """Wait until *condition* holds. Return whether it came to that."""
     give_up_at = time.monotonic() + patience_s
     while not condition():
@@ -76,7 +79,7 @@ def until(condition: Callable[[], bool], patience_s: float = 10.0) -> bool:
 
 def test_shared_window(redis_server: RedisServer, replica: Any) -> None:
     """Failures of two replicas add up, and both are open."""
-    first, second = replica(redis_server, failure_threshold=4), replica(redis_server, failure_threshold=4)
+    first, second = (replica(redis_server, failure_threshold=4, timeout=600) for _ in range(2))
     assert "well" == second.call(ok)
     fail(first, 2)
     before = first.state
@@ -87,7 +90,7 @@ def test_shared_window(redis_server: RedisServer, replica: Any) -> None:
     for breaker in (first, second):
         with pytest.raises(CircuitOpenError) as caught:
             breaker.call(ok)
-        assert 55 < caught.value.retry_after <= 60
+        assert 500 < caught.value.retry_after <= 600
 
 
 def test_shared_ratio(redis_server: RedisServer, replica: Any) -> None:
@@ -165,12 +168,12 @@ def test_by_hand(redis_server: RedisServer, replica: Any) -> None:
     """What one replica is told by hand, the other one does."""
     first, second = replica(redis_server), replica(redis_server)
     second.call(ok)
-    first.open(30)
+    first.open(600)
     assert until(lambda: second.state is OPEN)
     left = second.opens_in()
     second.close()
 
-    assert 25 < left <= 30
+    assert 500 < left <= 600
     assert until(lambda: first.state is CLOSED)
     assert "well" == first.call(ok)
 
@@ -205,7 +208,7 @@ def test_everything_expires(redis_server: RedisServer, replica: Any) -> None:
 
 def test_async(redis_server: RedisServer, replica: Any) -> None:
     """Async calls open it, are rejected, probe and close it, on several loops one after the other."""
-    breaker = replica(redis_server, failure_threshold=2, timeout=0.05, success_threshold=2)
+    breaker = replica(redis_server, failure_threshold=2, success_threshold=2)
 
     async def failing() -> None:
         raise ConnectionError
@@ -221,11 +224,11 @@ def test_async(redis_server: RedisServer, replica: Any) -> None:
             await breaker.acall(well)
 
     async def close_it() -> list[str]:
-        while breaker.opens_in() > 0:
-            await asyncio.sleep(0.001)
         return [await breaker.acall(well) for _ in range(2)]
 
     asyncio.run(open_it())
+    # Its time is over when this test says so, not while it still looks at the open breaker.
+    breaker.open(0)
     with asyncio.Runner() as runner:
         answers = runner.run(close_it())
 
@@ -304,10 +307,11 @@ def test_redis_down_at_construction(own_redis: RedisServer, replica: Any) -> Non
 
 def test_killed_in_the_middle(own_redis: RedisServer, replica: Any) -> None:
     """An open breaker stays open when Redis is killed, recovers alone after its time, and closed calls never notice."""
-    breaker = replica(own_redis, failure_threshold=1, timeout=0.3, success_threshold=1)
+    breaker = replica(own_redis, failure_threshold=1, timeout=600, success_threshold=1)
     fail(breaker)
     own_redis.kill()
     rejected = not tries(breaker)
+    breaker.open(0.05)
     assert until(lambda: breaker.opens_in() == 0)
     probe = tries(breaker)
 
@@ -320,7 +324,7 @@ def test_state_survives_an_outage(own_redis: RedisServer, replica: Any) -> None:
     first, second = replica(own_redis), replica(own_redis)
     first.call(ok)
     second.call(ok)
-    first.open(30)
+    first.open(600)
     assert until(lambda: second.state is OPEN)
     own_redis.kill()
     own_redis.start()
@@ -331,20 +335,19 @@ def test_state_survives_an_outage(own_redis: RedisServer, replica: Any) -> None:
 
 
 def test_outage_while_others_moved_on(own_redis: RedisServer, replica: Any) -> None:
-    """After an outage a closed breaker takes over what Redis says."""
-    first, second = (replica(own_redis, failure_threshold=1, timeout=0.05, success_threshold=1) for _ in range(2))
+    """After an outage a breaker that closed by itself takes over what Redis says."""
+    first, second = (replica(own_redis, failure_threshold=1, timeout=600, success_threshold=1) for _ in range(2))
     second.call(ok)
     fail(first)
     own_redis.save()
     own_redis.kill()
-    assert until(lambda: tries(first))
-    alone = first.state
+    first.open(0)
+    alone = (tries(first), first.state)
     own_redis.start()
-    assert until(lambda: not first.store.is_lost and not second.store.is_lost)
-    fail_when_admitted(second)
 
-    assert CLOSED is alone
-    assert until(lambda: first.state is OPEN or first.opens_in() > 0 or not tries(first))
+    assert (True, CLOSED) == alone
+    assert until(lambda: first.state is OPEN and second.state is OPEN)
+    assert (False, False) == (tries(first), tries(second))
 
 
 def fail_when_admitted(breaker: DistributedCircuitBreaker) -> None:
@@ -353,30 +356,41 @@ def fail_when_admitted(breaker: DistributedCircuitBreaker) -> None:
     def failing() -> None:
         raise ConnectionError
 
-    for _ in range(1000):
+    def failed() -> bool:
         try:
             breaker.call(failing)
         except ConnectionError:
-            return
+            return True
         except CircuitOpenError:
-            time.sleep(0.005)
+            return False
+
+    assert until(failed)
 
 
 def test_stopped_redis(own_redis: RedisServer, replica: Any) -> None:
-    """A Redis that hangs costs one caller its deadline, and the next ones nothing."""
+    """A Redis that hangs costs one caller its deadline; the next ones are told at once that nobody answers."""
     breaker = replica(own_redis, deadline_ms=200, failure_threshold=50, poll_s=30)
-    breaker.call(ok)
+    assert until(lambda: shares(breaker))
     own_redis.pause()
-    took = []
-    for _ in range(5):
-        began = time.monotonic()
-        fail(breaker)
-        took.append(time.monotonic() - began)
+    fail(breaker)
+    assert until(lambda: breaker.store.is_lost)
+    fail(breaker, 4)
+
+    def told_at_once() -> bool:
+        answers = [breaker.store.ask(breaker, "read", 0) for _ in range(100)]
+        return all(answer.done() and answer.result() is None for answer in answers)
+
+    # An answer from before it stood still may be taken for its return, once.
+    ended = until(told_at_once)
     own_redis.resume()
 
-    assert 0.15 < took[0] < 2.0
-    assert sum(took[1:]) < 0.15
+    assert ended
     assert until(lambda: not breaker.store.is_lost)
+
+
+def shares(breaker: DistributedCircuitBreaker) -> bool:
+    """Tell whether a call got through and Redis answered its deadline."""
+    return tries(breaker) and not breaker.store.is_lost
 
 
 def test_script_flush(redis_server: RedisServer, replica: Any) -> None:
@@ -393,7 +407,7 @@ def test_script_flush(redis_server: RedisServer, replica: Any) -> None:
 def test_flushall_while_open(redis_server: RedisServer, replica: Any) -> None:
     """Who knows it open keeps it open when the keys are lost, and tells those who come later."""
     first = replica(redis_server)
-    first.open(30)
+    first.open(600)
     with redis_server.client() as client:
         client.flushall()
     later = replica(redis_server)
@@ -416,6 +430,23 @@ def test_full_memory(own_redis: RedisServer, replica: Any) -> None:
     assert OPEN is opened
 
 
+def test_back_before_it_is_counted(own_redis: RedisServer) -> None:
+    """A failure that Redis did not hear of is decided on here, though Redis answers again when it is counted."""
+
+    class Back(BreakerStore):
+        @property
+        def is_lost(self) -> bool:
+            return False
+
+    with closing(Back(own_redis.url, deadline_ms=PATIENT_MS, poll_s=30)) as store:
+        breaker = DistributedCircuitBreaker("svc", store=store, config=CircuitBreakerConfig(failure_threshold=3))
+        breaker.call(ok)
+        own_redis.kill()
+        fail(breaker, 3)
+
+        assert OPEN is breaker.state
+
+
 def test_replica_of_another(own_redis: RedisServer, replica: Any) -> None:
     """A Redis that has become read-only leaves the breaker on its own, and it opens."""
     breaker = replica(own_redis, failure_threshold=3, poll_s=30)
@@ -434,7 +465,7 @@ def test_lost_publications(redis_server: RedisServer, replica: Any) -> None:
     second.call(ok)
     with redis_server.client() as client:
         client.client_kill_filter(_type="pubsub")
-        first.open(30)
+        first.open(600)
 
     assert until(lambda: second.state is OPEN)
 
@@ -455,7 +486,7 @@ def test_nonsense_on_the_channel(redis_server: RedisServer, replica: Any) -> Non
             "7",
         ):
             client.publish("oms:breaker:moves", text)
-    first.open(30)
+    first.open(600)
 
     assert until(lambda: second.state is OPEN)
 
@@ -512,7 +543,7 @@ def test_fork(redis_server: RedisServer, replica: Any) -> None:
         finally:
             os._exit(code)
     os.read(told, 1)
-    breaker.open(30)
+    breaker.open(600)
     _, status = os.waitpid(child, 0)
     os.close(told)
     os.close(tell)
@@ -535,15 +566,13 @@ def eight(redis_server: RedisServer) -> Iterator[Callable[..., list[BreakerProce
 
 def test_eight_processes_hear(eight: Any) -> None:
     """A breaker that opens in one process is soon open in all eight; how soon is a figure of the bench."""
-    processes = eight(failure_ratio=0, failure_threshold=1)
+    processes = eight(failure_ratio=0, failure_threshold=1, timeout=600)
     for process in processes[1:]:
         process.tell("await open")
-    began = time.monotonic()
     failed = processes[0].ask("fail")
-    heard = [float(process.answer()) for process in processes[1:]]
 
     assert "failed" == failed
-    assert max(heard) - began < 2.0
+    assert all(float(process.answer()) for process in processes[1:])
     assert ["rejected open"] * 8 == [process.ask("ok") for process in processes]
 
 
@@ -586,16 +615,26 @@ def test_one_probe_a_permit(eight: Any, permits: int) -> None:
         assert all(float(process.answer()) for process in processes)
 
 
-def test_killed_prober(eight: Any) -> None:
-    """A process that is killed in the middle of its probe gives its permit back after the lease."""
-    processes = eight(failure_ratio=0, failure_threshold=1, timeout=0.05, success_threshold=1, probe_lease=0.3)
+def test_killed_prober(eight: Any, redis_server: RedisServer) -> None:
+    """A process that is killed in the middle of its probe gives its permit back when the lease is over, and not before."""
+    lease_ms = 600_000
+    processes = eight(
+        failure_ratio=0, failure_threshold=1, timeout=0.05, success_threshold=1, probe_lease=lease_ms / 1000
+    )
     processes[0].ask("fail")
     processes[1].ask("await open")
     is_over = time.monotonic() + 0.06
     assert until(lambda: time.monotonic() > is_over)
     held = processes[0].ask("hold")
     processes[0].process.send_signal(signal.SIGKILL)
-    at_once = processes[1].ask("ok")
+    early = processes[1].ask("ok")
+    with redis_server.client() as client:
+        # The lease is a time of the server's clock: what it lacks to its end is taken from it.
+        ((token, ends),) = client.zrange(PROBES, 0, -1, withscores=True)
+        seconds, microseconds = client.time()
+        left_ms = ends - (seconds * 1000 + microseconds / 1000)
+        client.zincrby(PROBES, -lease_ms, token)
 
-    assert ("held", "rejected half-open") == (held, at_once)
-    assert until(lambda: processes[1].ask("ok") == "done")
+    assert ("held", "rejected half-open") == (held, early)
+    assert 0 < left_ms <= lease_ms
+    assert "done" == processes[1].ask("ok")

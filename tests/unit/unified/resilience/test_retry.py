@@ -226,7 +226,7 @@ def test_cancellation_while_waiting(scripted: Make) -> None:
             await task
         return task.cancelled()
 
-    assert asyncio.run(asyncio.wait_for(scenario(), 5))
+    assert asyncio.run(asyncio.wait_for(scenario(), 60))
     assert 1 == function.calls
 
 
@@ -572,7 +572,7 @@ def test_nothing_is_kept_alive(time: VirtualTime) -> None:
         with_retry(EXACT)(failing)()
     gc.collect()
 
-    assert 0 == sum(isinstance(one, Big) for one in gc.get_objects())
+    assert 0 == sum(type(one) is Big for one in gc.get_objects())
 
 
 @pytest.mark.parametrize("calls", [16_000, pytest.param(200_000, marks=pytest.mark.stress)])
