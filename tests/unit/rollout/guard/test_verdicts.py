@@ -76,6 +76,17 @@ def test_errors_of_both_sides_are_no_evidence() -> None:
     assert 0.0 == found.progress
 
 
+def test_errors_of_legacy_alone() -> None:
+    """They speak for unified, and are told; where nobody failed there is nothing to tell but that."""
+    worse = said(ground([one("shadow", "s", T, errors_legacy=40, errors_none=5)], SHADOW), "errors")
+    calm = said(ground([one("shadow", "s", T, errors_none=5)], SHADOW), "errors")
+    assert worse is not None
+    assert calm is not None
+    assert ("0 of 40 errors were unified's, 20.0 by its share", 0.0) == (worse.why, worse.progress)
+    assert ("0 of 0 errors were unified's, 0.0 by its share", 0.0) == (calm.why, calm.progress)
+    assert said(ground([one("shadow", "s", T, calls=5)], SHADOW), "errors") is None
+
+
 def test_errors_in_rampdown_go_by_units() -> None:
     """Where only one side runs, failed units of the advanced stage are held against those of the stage before it, by the share."""
     slices = [
