@@ -41,8 +41,12 @@ class _Slices(dict[tuple[int, int], _Parts]):
 
     def at(self, place: int, minute: int) -> _Parts:
         """Return the parts of that slice, which begins at *minute* at the latest."""
-        parts = self.setdefault((place, minute if self._by_minute else 0), _Parts(minute))
-        parts.minute = min(parts.minute, minute)
+        key = place, minute if self._by_minute else 0
+        parts = self.get(key)
+        if parts is None:
+            parts = self[key] = _Parts(minute)
+        elif minute < parts.minute:
+            parts.minute = minute
         return parts
 
 
@@ -63,9 +67,10 @@ def read_slices(
     where = "minute >= ? AND place IN (SELECT value FROM json_each(?))"
     parameters = (int(since_s // 60), json.dumps(list(places)))
     names, named = (f" AND name IN ({', '.join('?' * len(_FOR_GUARDS))})", _FOR_GUARDS) if by_minute else ("", ())
+    # A minute of a place stands in one row a name, so there is nothing to add up.
+    what, each = ("count", "") if by_minute else ("sum(count)", " GROUP BY place, name")
     for place, begun, name, count in connection.execute(
-        f"SELECT place, {minute}, name, sum(count) FROM tally WHERE {where}{names} GROUP BY place, name{group}",
-        (*parameters, *named),
+        f"SELECT place, {minute}, name, {what} FROM tally WHERE {where}{names}{each}", (*parameters, *named)
     ):
         slices.at(place, begun).counts[name] = count
     if durations and not by_minute:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
-from oms.domain.guardrails import FirstPerUnit
+from oms.domain.guardrails import FirstPerUnit, is_next_slot
 from oms.domain.histogram import bucket_of
 from oms.routing.contain import INSIDE
 from oms.routing.scopes import CURRENT
@@ -125,8 +125,7 @@ class UnitBook:
 
     def _turn_locked(self, at_s: float) -> None:
         slot = at_s // SLOT_S
-        # A clock that goes back stays in the newest slot.
-        if slot > self._slot:
+        if is_next_slot(slot, self._slot):
             self._slot = slot
             self._slowest.clear()
 

@@ -40,7 +40,7 @@ def injected(fault: str, out: Path) -> dict[str, Any]:
 def by_the_controller(phase: dict[str, Any]) -> dict[str, Any]:
     """Return the trip of the controller, which is the one that moved the flag."""
     (trip,) = (trip for trip in phase["trips"] if trip["pid"] is None)
-    assert {"guard", "seam", "operation", "from", "to", "calls_to_trip", "seconds", "pid"} == set(trip)
+    assert {"guard", "seam", "operation", "from", "to", "calls_to_trip", "seconds", "pid", "also"} == set(trip)
     assert ("live=50", "shadow") == (trip["from"], trip["to"])
     assert 0 < trip["seconds"]
     found: dict[str, Any] = trip
@@ -52,7 +52,7 @@ def test_unified_errors(tmp_path: Path) -> None:
     phase = injected("unified-errors=3%", tmp_path / "out")
     trip = by_the_controller(phase)
 
-    assert trip["guard"] in ("errors", "mismatch")
+    assert ("errors", [f"mismatch {trip['seam']}.{trip['operation']}"]) == (trip["guard"], trip["also"])
     assert 0 < trip["calls_to_trip"] < 3_000
     assert phase["rescued"] > 0
 

@@ -26,6 +26,7 @@ class Tripping:
         seconds: From the beginning until then; None without an injection.
         pid: Of the process that tripped by itself; None for the controller.
         why: What the guard says.
+        also: Other guards of the controller that had tripped at the same look, ``mismatch types.get``.
     """
 
     guard: str
@@ -37,6 +38,7 @@ class Tripping:
     seconds: float | None
     pid: int | None
     why: str
+    also: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         """Return what ``--json`` says of it."""
@@ -49,6 +51,7 @@ class Tripping:
             "calls_to_trip": self.calls_to_trip,
             "seconds": None if self.seconds is None else round(self.seconds, 3),
             "pid": self.pid,
+            "also": list(self.also),
         }
 
 

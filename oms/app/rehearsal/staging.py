@@ -191,6 +191,7 @@ class Staging:
             seconds=tripped.at_s - incident.began_at,
             pid=None,
             why=tripped.why,
+            also=tripped.also,
         )
 
     def _calls_by(self, operation: str, at: float) -> int | None:

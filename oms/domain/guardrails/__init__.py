@@ -11,7 +11,7 @@ from oms.domain.guardrails.reading import Reading, split_alpha
 from oms.domain.guardrails.restart import Restart
 from oms.domain.guardrails.share import ShareCheck
 from oms.domain.guardrails.slow import SlowLine, freeze
-from oms.domain.guardrails.unit import FirstPerUnit
+from oms.domain.guardrails.unit import FirstPerUnit, is_next_slot
 
 __all__ = [
     "PAIRED",
@@ -27,6 +27,7 @@ __all__ = [
     "ShareCheck",
     "SlowLine",
     "freeze",
+    "is_next_slot",
     "rate_bound",
     "split_alpha",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, field, replace
 
@@ -92,14 +93,20 @@ class RateGate:
 
     def needed(self, *, mismatched: int) -> int:
         """Return how many comparisons it takes in all if no more than *mismatched* of them mismatch."""
-        high = max(1, mismatched)
-        while not self.is_open(compared=high, mismatched=mismatched):
-            high *= 2
-        low = max(0, mismatched - 1)
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (low, middle) if self.is_open(compared=middle, mismatched=mismatched) else (middle, high)
-        return high
+        return _needed(self, mismatched)
+
+
+@functools.lru_cache(maxsize=1_024)
+def _needed(gate: RateGate, mismatched: int) -> int:
+    """Search for it, once: all operations of a phase ask for the same, and most of them have no mismatch."""
+    high = max(1, mismatched)
+    while not gate.is_open(compared=high, mismatched=mismatched):
+        high *= 2
+    low = max(0, mismatched - 1)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if gate.is_open(compared=middle, mismatched=mismatched) else (middle, high)
+    return high
 
 
 def _checked(compared: int, mismatched: int) -> None:

@@ -7,6 +7,15 @@ import math
 from oms.domain.guardrails.reading import wanted, whole
 
 
+def is_next_slot(slot: float, newest: float) -> bool:
+    """Tell whether *slot* begins anew after *newest*, both numbers of slots.
+
+    A clock that goes back by a slot stays in the newest one. By more it was set, and whoever waited until it is there again would count
+    nothing that it knows for a year, if it once ran a year ahead.
+    """
+    return slot > newest or slot < newest - 1
+
+
 class FirstPerUnit:
     """Lets the first event of a key in each slot of time through, within bounded memory. For one thread.
 
@@ -34,7 +43,7 @@ class FirstPerUnit:
     def is_first(self, key: str | None, *, at_s: float) -> bool:
         """Tell whether this is the first event of *key* in the slot of *at_s*, and remember it.
 
-        A call without a key was not routed by the share, so it is never let through. A clock that goes back stays in the newest slot.
+        A call without a key was not routed by the share, so it is never let through. A clock that goes back, see :func:`is_next_slot`.
         """
         if key is None:
             return False
@@ -51,6 +60,6 @@ class FirstPerUnit:
 
     def _turn(self, at_s: float) -> None:
         slot = 0.0 if self._every_s is None else at_s // self._every_s
-        if slot > self._slot:
+        if is_next_slot(slot, self._slot):
             self._slot = slot
             self._seen.clear()

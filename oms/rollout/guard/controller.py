@@ -187,6 +187,7 @@ class Controller:
             before=facts.now.text,
             to=to,
             calls=cause.calls,
+            also=_also(found),
         )
         seen_s = facts.latch.since_s
         try:
@@ -293,8 +294,15 @@ class Controller:
         return stepped_s
 
 
+def _also(found: Assessment) -> tuple[str, ...]:
+    """Return the guards of the same operation that had tripped as well."""
+    cause = found.next.cause
+    others = (one for one in found.guards if cause is not None and one.tripped and one.operation == cause.operation)
+    return tuple(one.name for one in others if one is not cause)
+
+
 def _because(latch: Tripped) -> str:
-    return f"guard {latch.guard} {latch.operation}".rstrip() + f" tripped: {latch.why}"
+    return f"{'guards' if latch.also else 'guard'} {latch.names} tripped: {latch.why}"
 
 
 def _guard_says(found: Assessment) -> str:

@@ -48,6 +48,8 @@ def pairs(track: Track) -> Iterator[Event]:
 
 def failed_units(track: Track) -> Iterator[Event]:
     """Keys that failed in rampdown, where only one side runs."""
+    if not any(track.canaries):
+        return
     for part in track.parts:
         canary = _canary(track, part)
         if canary is not None and canary.advanced is Stage.RAMPDOWN:
@@ -56,6 +58,8 @@ def failed_units(track: Track) -> Iterator[Event]:
 
 def slow_units(track: Track, lines: Mapping[int, SlowLine | None]) -> Iterator[Event]:
     """Keys whose slowest answer took longer than the line of its step."""
+    if not any(lines.values()):
+        return
     for part in track.parts:
         canary, line = _canary(track, part), lines.get(part.step)
         if canary is not None and line is not None:
@@ -66,13 +70,15 @@ def slow_lines(track: Track, quantile: float, policy: SlowPolicy) -> dict[int, S
     """Return by step the line above which an answer is slow, as legacy's answers before that step have it; None if they are too few."""
     least, floor_ns = policy.line_calls, round(policy.floor_s * 1e9)
     return {
-        step: freeze(buckets, quantile, min_calls=least, floor_ns=floor_ns) for step, buckets in track.legacy.items()
+        step: freeze(buckets, quantile, min_calls=least, floor_ns=floor_ns)
+        for step, buckets in track.legacy.items()
+        if track.canaries[step]
     }
 
 
 def _canary(track: Track, part: Part) -> Canary | None:
     """Return the canary that *part* was counted in, None if its plan had none or it belongs to neither cohort."""
-    canary = track.steps[part.step].canary
+    canary = track.canaries[part.step]
     return canary if canary is not None and part.stage in (canary.advanced.value, canary.rest.value) else None
 
 

@@ -34,6 +34,7 @@ class Tripped:
         before: Where the phase stood.
         to: Where it had to go; the same if there was nothing to take back.
         done: True once that was written; until then whoever leads goes on with it.
+        also: The other guards that had tripped when it was seen, ``mismatch types.get``.
         seconds: From the look that saw it until every process had acknowledged, None if not all did.
     """
 
@@ -47,6 +48,17 @@ class Tripped:
     calls: int = 0
     done: bool = False
     seconds: float | None = None
+    also: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """``errors types.get``, or ``budget``."""
+        return f"{self.guard} {self.operation}".rstrip()
+
+    @property
+    def names(self) -> str:
+        """The same with the others behind it: ``errors types.get, mismatch types.get``."""
+        return ", ".join((self.name, *self.also))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,10 +142,7 @@ class Latched:
         """Return why *phase* must not move towards unified, one sentence each."""
         latch, found = self.of(phase), []
         if latch.tripped is not None:
-            found.append(
-                f"it is tripped ({latch.tripped.guard} {latch.tripped.operation}".rstrip()
-                + f", {clock_text(latch.tripped.at_s)})"
-            )
+            found.append(f"it is tripped ({latch.tripped.name}, {clock_text(latch.tripped.at_s)})")
         if latch.paused is not None:
             found.append(f"it is paused {latch.paused.text}")
         for frozen, what in ((latch.frozen, "it is"), (self.frozen, "all phases are")):
@@ -229,5 +238,9 @@ def _read(kind: type[T], raw: dict[str, Any] | None) -> T | None:
     """Return the value that stands as *raw*; what another version wrote besides is left out."""
     if not raw:
         return None
-    known = {each.name for each in fields(kind)}
-    return kind(**{name: value for name, value in raw.items() if name in known})
+    names = {each.name for each in fields(kind)}
+    return kind(**{name: _value(value) for name, value in raw.items() if name in names})
+
+
+def _value(raw: Any) -> Any:
+    return tuple(raw) if isinstance(raw, list) else raw

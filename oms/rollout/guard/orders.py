@@ -85,15 +85,14 @@ def resume(sources: Sources, phase: Phase, mandate: Mandate, *, same_version: bo
 
 
 def _what_was(latch: PhaseLatch, changed: PhaseLatch) -> Collection[str]:
-    tripped = [f"tripped by {latch.tripped.guard} {latch.tripped.operation}".rstrip()] if latch.tripped else []
+    tripped = [f"tripped by {latch.tripped.name}"] if latch.tripped else []
     ahead = [f"counts until {clock_text(changed.ahead_s)} left out"] if changed.ahead_s != latch.ahead_s else []
     return [*tripped, *([f"paused {latch.paused.text}"] if latch.paused else []), *ahead]
 
 
 def _resumed(latch: PhaseLatch, facts: Facts, *, seen: PhaseLatch) -> PhaseLatch:
     if latch.tripped is not None and latch.tripped != seen.tripped:
-        tripped = f"{latch.tripped.guard} {latch.tripped.operation}".rstrip()
-        raise FlipRefused(f"phase {facts.phase.name!r} has tripped meanwhile by {tripped}; look again")
+        raise FlipRefused(f"phase {facts.phase.name!r} has tripped meanwhile by {latch.tripped.name}; look again")
     mark = latch.step
     if mark is not None and mark.policy != facts.standing.policy.digest:
         # The controller marks the step anew with the policy that it goes by, of whatever profile.

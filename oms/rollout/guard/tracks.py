@@ -9,7 +9,7 @@ from functools import cached_property
 from oms.domain.histogram import merged
 from oms.domain.record import Slice
 from oms.domain.stage import Side
-from oms.rollout.guard.steps import MINUTE_S, Step, StepIndex
+from oms.rollout.guard.steps import MINUTE_S, Canary, Step, StepIndex
 
 LEGACY_ANSWERS = frozenset({"off", "dualwrite", "shadow"})
 _STILL_SERVED_S = 2 * MINUTE_S
@@ -53,6 +53,11 @@ class Track:
     def calls(self) -> int:
         """Routed calls in the present step."""
         return sum(part.count("calls") for part in self.parts if part.step == len(self.steps) - 1)
+
+    @cached_property
+    def canaries(self) -> tuple[Canary | None, ...]:
+        """The canary of each step, None where there was none."""
+        return tuple(step.canary for step in self.steps)
 
     @cached_property
     def counts(self) -> Mapping[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from oms.domain.guardrails import RateAlarm, RatioGuard, Reading, ShareCheck
@@ -12,7 +12,7 @@ from oms.domain.stage import Stage
 from oms.rollout.guard.events import Event, Restarts, failed_units, pairs, slow_lines, slow_units
 from oms.rollout.guard.policy import OnTrip, PhasePolicy, RatioPolicy, SlowPolicy
 from oms.rollout.guard.steps import Step
-from oms.rollout.guard.tracks import Track, Tracks
+from oms.rollout.guard.tracks import Part, Track, Tracks
 
 UNITS = "units"
 """Tally of the keys that were seen."""
@@ -120,8 +120,10 @@ def _listed(guard: TrackGuard, ground: Ground, track: Track) -> list[GuardVerdic
     return [] if verdict is None else [verdict]
 
 
-def _worst_first(verdict: GuardVerdict) -> tuple[bool, bool, float, str]:
-    return not verdict.problem, not verdict.tripped, -verdict.progress, verdict.name
+def _worst_first(verdict: GuardVerdict) -> tuple[bool, bool, bool, float, str]:
+    # Of several that tripped the one that says most of what is wrong; how far beyond its line each is says nothing of that.
+    says_least = verdict.tripped and verdict.guard == "mismatch"
+    return not verdict.problem, not verdict.tripped, says_least, -verdict.progress, verdict.name
 
 
 def _apart(name: str, track: Track | None, say: Callable[[], Iterable[GuardVerdict]]) -> list[GuardVerdict]:
@@ -137,8 +139,22 @@ def _apart(name: str, track: Track | None, say: Callable[[], Iterable[GuardVerdi
 
 
 def errors(ground: Ground, track: Track) -> GuardVerdict | None:
-    """Does unified fail more often? By pairs, wherever both sides ran the call."""
-    return _ratio(ground, track, "errors", ground.policy.guards.errors, events=pairs(track), what="errors")
+    """Does unified fail more often? By pairs, wherever both sides ran the call.
+
+    A failure of unified alone is a mismatch, too, of which far fewer are tolerated; where such failures alone trip that guard, it is
+    this one's business, and both have tripped. It is never so without the other: of the same comparisons these are some of the mismatches.
+    """
+    guards = ground.policy.guards
+    alone = _failed_alone(ground, track) if guards.mismatch.on_trip is guards.errors.on_trip else None
+    if alone is not None and alone.tripped:
+        return _verdict(track, "errors", guards.errors.on_trip, alone)
+    counts = track.counts
+    if not counts.get("errors.unified", 0) and not counts.get("errors.legacy", 0):
+        # Nobody failed alone, as in most operations: no event to be fed, whatever bets are laid.
+        calm = RatioGuard.begun(ground.policy.ratio_rule(guards.errors)).read("errors")
+        seen = counts.get("errors.none", 0) or counts.get("errors.both", 0)
+        return _verdict(track, "errors", guards.errors.on_trip, calm) if seen else None
+    return _ratio(ground, track, "errors", guards.errors, events=pairs(track), what="errors")
 
 
 def unit_errors(ground: Ground, track: Track) -> GuardVerdict | None:
@@ -165,22 +181,13 @@ def slow(name: str, quantile: float) -> TrackGuard:
 
 def mismatch(ground: Ground, track: Track) -> GuardVerdict | None:
     """Do the sides differ more often than the limit, wherever both run?"""
-    restart, policy = Restarts(ground.policy.restart), ground.policy.guards.mismatch
-    alarm = RateAlarm.begun(ground.policy.mismatch_rule)
-    if not track.counts.get("mismatched", 0):
-        # However many bets are laid on it, what never mismatched comes to nothing; most operations are so.
-        clean = _clean(track.counts)
-        return (
-            _verdict(track, "mismatch", policy.on_trip, alarm.after(compared=clean, mismatched=0).read())
-            if clean
-            else None
-        )
-    for part in track.parts:
-        mismatched = part.count("mismatched")
-        if restart.due(part):
-            alarm = alarm.restarted()
-        alarm = alarm.after(compared=_clean(part.slice.counts) + mismatched, mismatched=mismatched)
-    return _verdict(track, "mismatch", policy.on_trip, alarm.read())
+    on_trip = ground.policy.guards.mismatch.on_trip
+    if track.counts.get("mismatched", 0):
+        return _verdict(track, "mismatch", on_trip, _alarm(ground, track, _mismatched).read())
+    # However many bets are laid on it, what never mismatched comes to nothing; most operations are so.
+    clean = _clean(track.counts)
+    alarm = RateAlarm.begun(ground.policy.mismatch_rule).after(compared=clean, mismatched=0)
+    return _verdict(track, "mismatch", on_trip, alarm.read()) if clean else None
 
 
 def share(ground: Ground, track: Track) -> GuardVerdict | None:
@@ -260,6 +267,34 @@ OF_PHASE: Mapping[str, PhaseGuard] = {"hard_fail": hard_fail, "budget": budget}
 
 def _clean(counts: Mapping[str, int]) -> int:
     return max(0, counts.get("matched", 0) + counts.get("reasonable", 0) - counts.get("empty", 0))
+
+
+def _mismatched(part: Part) -> int:
+    return part.count("mismatched")
+
+
+def _alone(part: Part) -> int:
+    """Return how many of the mismatches were failures of unified alone, at least as far as counts tell."""
+    return min(part.count("errors.unified"), _mismatched(part))
+
+
+def _failed_alone(ground: Ground, track: Track) -> Reading | None:
+    """Return what the mismatch alarm says of unified's own failures, None if there are too few to trip it."""
+    if track.counts.get("errors.unified", 0) < ground.policy.guards.mismatch.min_bad:
+        return None
+    alarm = _alarm(ground, track, _alone)
+    limit = f"limit {alarm.rule.limit:g}"
+    return replace(alarm.read(), why=f"unified alone failed {alarm.mismatched:,} of {alarm.compared:,} calls, {limit}")
+
+
+def _alarm(ground: Ground, track: Track, bad: Callable[[Part], int]) -> RateAlarm:
+    """Return the alarm over all comparisons of *track*, fed with those that are *bad*."""
+    restart, alarm = Restarts(ground.policy.restart), RateAlarm.begun(ground.policy.mismatch_rule)
+    for part in track.parts:
+        if restart.due(part):
+            alarm = alarm.restarted()
+        alarm = alarm.after(compared=_clean(part.slice.counts) + _mismatched(part), mismatched=bad(part))
+    return alarm
 
 
 def _ratio(

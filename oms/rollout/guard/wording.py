@@ -55,8 +55,7 @@ def latches_text(found: Assessment) -> list[str]:
             if tripped.before != tripped.to
             else f"it stood at {tripped.to}"
         )
-        guard = f"{tripped.guard} {tripped.operation}".rstrip()
-        sentences.append(f"{name}: TRIPPED by {guard}, {clock_text(tripped.at_s)}, {back}: {tripped.why}")
+        sentences.append(f"{name}: TRIPPED by {tripped.names}, {clock_text(tripped.at_s)}, {back}: {tripped.why}")
     if latch.paused is not None:
         sentences.append(f"{name}: PAUSED {latch.paused.text}")
     for frozen, what in ((latch.frozen, name), (found.facts.latched.frozen, "all phases")):

@@ -164,7 +164,7 @@ def test_incident_as_json(phase: PhaseFindings) -> None:
 
     assert {
         "guard": "watchdog", "seam": "types", "operation": "get", "from": "live=50", "to": "shadow", "calls_to_trip": 9, "seconds": 1.2,
-        "pid": None,
+        "pid": None, "also": [],
     } == told["trips"][1]  # fmt: skip
     assert (42, 7) == (told["trips"][0]["pid"], told["trips"][0]["calls_to_trip"])
     assert {"faults": "hang", "at": "live=50", "calls": 900, "reads_inside_workers": 600, "rolled_back": True} == told[

@@ -69,6 +69,13 @@ def test_by_minute(write: Callable[..., None], path: Path) -> None:
     ] == slices(path)
 
 
+def test_summed_begins_with_whatever_was_first(write: Callable[..., None], path: Path) -> None:
+    """A duration may be written a minute before the counts of its place; both are of the one slice, which begins there."""
+    write((NOON, batch(GET)), (NOON + 60.0, batch(GET, calls=4)))
+
+    assert [(NOON, {"calls": 4})] == [(one.at_s, one.counts) for one in slices(path, by_minute=False)]
+
+
 def test_summed(write: Callable[..., None], path: Path) -> None:
     """All minutes of a place together: every count, all durations, units where they ended; one place a plan, stage and version."""
     newer = replace(GET, version="version-2")

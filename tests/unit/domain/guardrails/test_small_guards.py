@@ -71,12 +71,13 @@ def test_nobodys_call() -> None:
 
 
 def test_clock_back() -> None:
-    """A clock that goes back does not begin an old slot again."""
+    """A clock that goes back a little does not begin an old slot again; one that ran a year ahead and is put right does."""
     units = FirstPerUnit()
 
     assert [True, False, True, False] == [
-        units.is_first(key, at_s=at_s) for key, at_s in (("a", 6_000.0), ("a", 10.0), ("b", 10.0), ("b", 6_100.0))
+        units.is_first(key, at_s=at_s) for key, at_s in (("a", 6_000.0), ("a", 5_990.0), ("b", 5_400.0), ("b", 6_100.0))
     ]
+    assert [True, True, False] == [units.is_first("a", at_s=at_s) for at_s in (31_536_000.0, 6_000.0, 6_100.0)]
 
 
 def test_units_are_bounded() -> None:

@@ -18,6 +18,7 @@ from oms.rollout.guard.latches import PhaseLatch
 from oms.rollout.guard.orders import freeze, pause, resume
 from oms.rollout.guard.policy import OnTrip
 from oms.rollout.guard.ramp import Action
+from oms.rollout.guard.wording import latches_text
 from tests.unit.rollout.guard.world import CACHE, POLICY, FakeCounts, World, frozen
 from tests.unit.rollout.room import ANA
 
@@ -36,6 +37,24 @@ def test_errors_take_it_back(live: World) -> None:
     assert ("errors", "types.get", "v1", "live=5", "shadow", 300, True, 0.0) == (
         tripped.guard, tripped.operation, tripped.version, tripped.before, tripped.to, tripped.calls, tripped.done, tripped.seconds,
     )  # fmt: skip
+
+
+def test_two_guards_at_once(live: World) -> None:
+    """All that tripped at one operation are named, the one that says most first; what tripped elsewhere is another matter."""
+    live.count("live", calls=300, matched=270, errors_none=270, mismatched=30, errors_unified=30)
+    live.count("live", operation="other", calls=300, matched=270, mismatched=30)
+
+    done = live.look().done
+
+    assert (
+        "guards errors types.get, mismatch types.get tripped: unified alone failed 30 of 2,300 calls, limit 0.001"
+        in done
+    )
+    tripped = live.latches.read().of("cache").tripped
+    assert tripped is not None
+    assert ("errors", ("mismatch types.get",)) == (tripped.guard, tripped.also)
+    (sentence,) = latches_text(live.look().assessment)
+    assert "TRIPPED by errors types.get, mismatch types.get, " in sentence
 
 
 def test_tripped_is_a_latch(live: World) -> None:

@@ -22,6 +22,7 @@ TRIPPED = Tripped(
     to="shadow",
     done=True,
     seconds=0.5,
+    also=("mismatch types.get",),
 )
 FULL = PhaseLatch(
     tripped=TRIPPED,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -75,6 +76,17 @@ def test_errors_of_both_sides_are_no_evidence() -> None:
     assert 0.0 == found.progress
 
 
+def test_errors_of_legacy_alone() -> None:
+    """They speak for unified, and are told; where nobody failed there is nothing to tell but that."""
+    worse = said(ground([one("shadow", "s", T, errors_legacy=40, errors_none=5)], SHADOW), "errors")
+    calm = said(ground([one("shadow", "s", T, errors_none=5)], SHADOW), "errors")
+    assert worse is not None
+    assert calm is not None
+    assert ("0 of 40 errors were unified's, 20.0 by its share", 0.0) == (worse.why, worse.progress)
+    assert ("0 of 0 errors were unified's, 0.0 by its share", 0.0) == (calm.why, calm.progress)
+    assert said(ground([one("shadow", "s", T, calls=5)], SHADOW), "errors") is None
+
+
 def test_errors_in_rampdown_go_by_units() -> None:
     """Where only one side runs, failed units of the advanced stage are held against those of the stage before it, by the share."""
     slices = [
@@ -127,6 +139,58 @@ def test_mismatch() -> None:
     assert found is not None
     assert found.tripped
     assert "20 of 920 comparisons" in found.why
+
+
+FAILING = {"errors_none": 290, "matched": 290, "errors_unified": 10, "mismatched": 10}
+
+
+def tripped(found: Ground) -> list[str]:
+    """Return the guards that tripped, the one that says most first."""
+    return [verdict.guard for verdict in verdicts(found) if verdict.tripped]
+
+
+def test_failures_of_unified_alone_are_a_matter_of_errors() -> None:
+    """They are mismatches, of which few are tolerated: where they alone would trip that guard both trip, and errors says why."""
+    found = ground([one("live", "l", T + 600, **FAILING)], SHADOW, LIVE)
+
+    assert ["errors", "mismatch"] == tripped(found)
+    failed = said(found, "errors")
+    assert failed is not None
+    assert "unified alone failed 10 of 300 calls, limit 0.001" == failed.why
+
+
+def test_other_mismatches_are_none_of_errors() -> None:
+    """Wrong answers trip the mismatch guard only, whatever else failed on both sides; a failure that was not compared is no mismatch."""
+    wrong = one("live", "l", T + 600, matched=285, mismatched=15, errors_none=285, errors_both=15)
+    raced = one("live", "l", T + 660, matched=285, errors_none=285, errors_unified=8)
+
+    assert ["mismatch"] == tripped(ground([wrong], SHADOW, LIVE))
+    assert [] == tripped(ground([raced], SHADOW, LIVE))
+
+
+@pytest.mark.parametrize("action", ["errors", "mismatch"])
+def test_failures_go_by_the_action_of_either_guard(action: str) -> None:
+    """Where a policy has another action for one of the two, errors goes by its pairs alone: nobody is taken back by what may only hold."""
+    guards = PhasePolicy().guards
+    softer = replace(guards, **{action: replace(getattr(guards, action), on_trip=OnTrip.HOLD)})
+    found = replace(ground([one("live", "l", T + 600, **FAILING)], SHADOW, LIVE), policy=PhasePolicy(guards=softer))
+
+    assert ["mismatch"] == tripped(found)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_errors_never_trips_by_failures_without_mismatch(seed: int) -> None:
+    """Whatever the minutes and the bets on them, failures alone are never further than all mismatches: no false alarm is added."""
+    chance = random.Random(seed)
+    slices = []
+    for minute in range(200):
+        failed, wrong = (chance.choice((0, 0, 0, 1, 3)) for _ in range(2))
+        slices.append(
+            one("live", "l", T + 600 + 60 * minute, matched=chance.randrange(400), mismatched=failed + wrong, errors_unified=failed)
+        )  # fmt: skip
+        found = ground(slices, SHADOW, LIVE)
+        failed_alone, every = said(found, "errors"), said(found, "mismatch")
+        assert failed_alone is None or "alone" not in failed_alone.why or (every is not None and every.tripped)
 
 
 def test_share_of_units() -> None:
