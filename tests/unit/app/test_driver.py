@@ -72,7 +72,7 @@ def test_server_that_tires_of_waiting() -> None:
             connection = Connection(server.sockets[0].getsockname()[1])
             found = [(await connection.send(get("/").text))[0]]
             assert connection._streams is not None
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not connection._streams[0].at_eof():
                     await asyncio.sleep(0.001)
             found.append((await connection.send(get("/").text))[0])
@@ -179,9 +179,9 @@ def test_a_connection_that_the_server_has_closed() -> None:
             connection, found = Connection(server.sockets[0].getsockname()[1]), []
             for path in ("/a", "/b"):
                 found.append(await connection.send(get(path).text))
-                await asyncio.wait_for(closed.wait(), 10)
+                await asyncio.wait_for(closed.wait(), 60)
                 # What the server has sent is read by the loop, not by us: let it.
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(60):
                     while not connection.is_closed:
                         await asyncio.sleep(0.001)
             await connection.close()
@@ -264,11 +264,11 @@ def test_server_ends_when_told() -> None:
         port = listener.getsockname()[1]
         stop, ready = asyncio.Event(), asyncio.Event()
         server = asyncio.create_task(serve(app, listener, stop=stop, ready=ready.set))
-        await asyncio.wait_for(ready.wait(), 10)
+        await asyncio.wait_for(ready.wait(), 60)
         connection = Connection(port)
         found = await connection.send(get("/").text)
         stop.set()
-        await asyncio.wait_for(server, 10)
+        await asyncio.wait_for(server, 60)
         await connection.close()
         return found
 

@@ -59,6 +59,6 @@ def test_answers_are_not_held_back() -> None:
             _, writer = await asyncio.open_connection(*listener.getsockname())
             writer.close()
             await writer.wait_closed()
-            return await asyncio.wait_for(accepted, 10)
+            return await asyncio.wait_for(accepted, 60)
 
     assert 0 != asyncio.run(nodelay())

@@ -221,7 +221,7 @@ def test_lock_held_by_another_process(oms: Oms, place: Place, monkeypatch: pytes
     assert f"held by pid {holder.pid}" in flipped.err
     assert (0, "shadow") == (back.code, place.stands())
     assert "went on without the lock" in back.err
-    assert 1 <= time.monotonic() - began < 20
+    assert 1 <= time.monotonic() - began < 60
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\x00\xff", b'{"flags": {}}', None])

@@ -24,11 +24,11 @@ AMPLE = LaneLimits(cpu_share=50.0, block_s=60.0)
 class Ask(Protocol):
     """Asks a side."""
 
-    @reads(rescue=True, deadline_s=10, errors={"Refused": ("code",)}, values=frozenset({"shown"}))
+    @reads(rescue=True, deadline_s=60, errors={"Refused": ("code",)}, values=frozenset({"shown"}))
     def ask(self, value: Any) -> Any:
         """Return what the side makes of *value*."""
 
-    @reads(rescue=True, deadline_s=10, errors={"Refused": ("code",)}, values=frozenset({"shown"}))
+    @reads(rescue=True, deadline_s=60, errors={"Refused": ("code",)}, values=frozenset({"shown"}))
     async def aask(self, value: Any) -> Any:
         """Return what the side makes of *value*, after a while."""
 
@@ -48,11 +48,11 @@ class HastyAsk(Protocol):
 class AskAlone(Protocol):
     """Asks a side where nobody may stand in."""
 
-    @reads(deadline_s=10)
+    @reads(deadline_s=60)
     def ask(self, value: Any) -> Any:
         """Return what the side makes of *value*."""
 
-    @reads(deadline_s=10)
+    @reads(deadline_s=60)
     async def aask(self, value: Any) -> Any:
         """Return what the side makes of *value*, after a while."""
 

@@ -52,7 +52,7 @@ def test_runs_on_the_callers_loop() -> None:
         await facade.aask(1)
 
         assert [] == loops
-        await runtime.adrain()
+        await runtime.adrain(60)
         assert [asyncio.get_running_loop()] == loops
 
     runtime, facade = probe(Answers(), Answers(adoes=note))
@@ -205,12 +205,12 @@ def test_cpu_allowance_opens_again() -> None:
     async def ask() -> None:
         while not counts(runtime)["sampled_out"]:
             await facade.aask(1)
-            await runtime.adrain()
+            await runtime.adrain(60)
         shadowed = counts(runtime)["shadowed"]
         while counts(runtime)["shadowed"] == shadowed:
             await facade.aask(1)
             await asyncio.sleep(0.001)
-        await runtime.adrain()
+        await runtime.adrain(60)
 
     limits = LaneLimits(cpu_share=0.2, block_s=60)
     runtime, facade = probe(Answers(), Answers(adoes=burning(0.015)), limits=limits)
@@ -234,7 +234,7 @@ def test_bounded() -> None:
     async def ask() -> None:
         for value in range(12):
             await facade.aask(value)
-        await runtime.adrain()
+        await runtime.adrain(60)
 
     runtime, facade = probe(
         Answers(), Answers(adoes=note), limits=LaneLimits(cpu_share=50, block_s=60, jobs=8, concurrent=3)
@@ -411,7 +411,7 @@ def test_two_loops_in_two_threads() -> None:
     async def ask() -> None:
         for _ in range(20):
             await facade.aask(threading.current_thread().name)
-        await runtime.adrain()
+        await runtime.adrain(60)
 
     runtime, facade = probe(Answers(), Answers(adoes=note))
     threads = [threading.Thread(target=run, args=[ask()]) for _ in range(3)]
@@ -433,7 +433,7 @@ def test_live() -> None:
 
     async def ask() -> None:
         await facade.aask(1)
-        await runtime.adrain()
+        await runtime.adrain(60)
 
     run(ask())
     runtime.stop(60)

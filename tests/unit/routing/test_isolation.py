@@ -35,7 +35,7 @@ def call(runtime: Any, facade: Any, is_async: bool, value: Any = 1) -> Any:
 
     async def ask() -> Any:
         answer = await facade.aask(value)
-        await runtime.adrain()
+        await runtime.adrain(60)
         return answer
 
     before = counts(runtime)["shadowed"]
@@ -98,7 +98,7 @@ def test_answer_is_the_callers_to_change(is_async: bool) -> None:
 
     async def ask() -> None:
         (await facade.aask(1)).clear()
-        await runtime.adrain()
+        await runtime.adrain(60)
 
     if is_async:
         run(ask())
@@ -172,7 +172,7 @@ def test_context_is_copied(is_async: bool, stage: Stage) -> None:
 
     async def ask() -> str:
         await facade.aask(1)
-        await runtime.adrain()
+        await runtime.adrain(60)
         return TENANT.get()
 
     def work() -> str:

@@ -55,7 +55,7 @@ def test_rescue(is_async: bool) -> None:
 
     async def arescued() -> Any:
         answer = await facade.aask(1)
-        await runtime.adrain()
+        await runtime.adrain(60)
         return answer
 
     answer = run(arescued()) if is_async else facade.ask(1)

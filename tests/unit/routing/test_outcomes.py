@@ -77,7 +77,7 @@ def test_compared(legacy: Answers, unified: Answers, expected: str, is_async: bo
     async def ask() -> None:
         with contextlib.suppress(KeyError, Refused):
             await facade.aask(1)
-        await runtime.adrain()
+        await runtime.adrain(60)
 
     if is_async:
         run(ask())
@@ -213,7 +213,7 @@ def test_not_snapshottable(make: Callable[[], Any], is_async: bool, where: str, 
 
     async def ask() -> Any:
         answer = await facade.aask(argument)
-        await runtime.adrain()
+        await runtime.adrain(60)
         return answer
 
     got = run(ask()) if is_async else facade.ask(argument)
@@ -277,9 +277,9 @@ def test_comparator_failed(kind: type[Any], is_async: bool) -> None:
 
     async def ask() -> None:
         await facade.aask(1)
-        await runtime.adrain()
+        await runtime.adrain(60)
         await facade.aask(0)
-        await runtime.adrain()
+        await runtime.adrain(60)
 
     if is_async:
         run(ask())
@@ -339,7 +339,7 @@ def test_raced(is_async: bool, during: str) -> None:
     async def read() -> None:
         for key in ("other", "k"):
             await cache.aget(key)
-            await runtime.adrain()
+            await runtime.adrain(60)
 
     cache.set("k", 1)
     cache.set("other", 1)
@@ -398,7 +398,7 @@ def test_censored() -> None:
 
     async def ask(runtime: Any, facade: Any) -> Any:
         answer = await facade.aask(1)
-        await runtime.adrain()
+        await runtime.adrain(60)
         return answer
 
     for seam, unified, expected in (

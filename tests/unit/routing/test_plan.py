@@ -65,7 +65,7 @@ def test_async_reads(stage: Stage) -> None:
 
     async def read() -> object:
         answer = await called.cache.aget("k")
-        await called.runtime.adrain()
+        await called.runtime.adrain(60)
         return answer
 
     assert READS[stage][0] == run(read())

@@ -229,7 +229,7 @@ def test_tasks() -> None:
 def in_thread(function: Callable[[], Any]) -> Any:
     """Return what *function* returns in another thread."""
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(function).result(10)
+        return pool.submit(function).result(60)
 
 
 def test_threads_only_when_carried() -> None:
@@ -496,7 +496,7 @@ def test_flips_while_scopes_open_and_close() -> None:
         runtime.publish(at((Stage.OFF, Stage.COMPLETE)[number % 2]))
     done.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
 
     assert [] == wrong
     assert "unified" == ask()

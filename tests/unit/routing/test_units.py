@@ -80,7 +80,7 @@ def ask(runtime: Runtime, facade: Any, key: str | None, value: Any = 1, *, is_as
     async def aask() -> None:
         with runtime.scope(targeting_key=key), contextlib.suppress(Refused):
             await facade.aask(value)
-        await runtime.adrain()
+        await runtime.adrain(60)
 
     if is_async:
         asyncio.run(aask())

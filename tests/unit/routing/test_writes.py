@@ -48,7 +48,7 @@ class Scene:
             try:
                 return await getattr(self.cache, f"a{name}")(*arguments, **keywords)
             finally:
-                await self.runtime.adrain()
+                await self.runtime.adrain(60)
 
         return run(work())
 
