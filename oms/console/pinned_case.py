@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from oms.console.pinned_effect import effect_lines, has_script
-from oms.console.pinned_parts import about, call_text, docstring, given, quoted, source_for, variable
+from oms.console.pinned_parts import call_text, given, head, quoted, source_for, variable
 from oms.console.stand_ins import Source, source_of
 from oms.domain.errors import PinRefused
 from oms.domain.phase import Operation, Seam
@@ -73,26 +73,10 @@ def _lines(
 ) -> Iterator[str]:
     path = _path(group, operation, sample)
     write, values = _preparation(group, seam, operation, sample, path)
-    imports = sorted({module for source, _ in values.values() for module in source.modules})
     needs_shape = any(shape for _, shape in values.values())
-    yield from docstring(about(group), "")
-    yield ""
-    yield "from __future__ import annotations"
-    yield ""
-    yield from (f"import {module}" for module in imports)
-    yield "from collections.abc import Callable"
-    yield "from typing import Any"
-    yield ""
-    yield "from oms.domain.phase import Seam"
-    yield "from oms.domain.stage import Side"
-    yield f"from oms.seams.{group.phase} import {constant}"
     kit = ["BothSides", *(["alike"] if _varied(group, values) else []), *(["shaped"] if needs_shape else [])]
-    yield f"from oms.testing import {', '.join(kit)}"
-    yield ""
-    yield ""
-    yield f"def test_{operation.name}_{group.fingerprint}(both_sides: Callable[[Seam[Any, Any]], BothSides]) -> None:"
-    yield f'    """{mend} answers {group.phase}.{group.seam}.{operation.name} as {mend.other} does."""'
-    yield f"    both = both_sides({constant})"
+    promise = f"{mend} answers {group.phase}.{group.seam}.{operation.name} as {mend.other} does."
+    yield from head(group, values, constant=constant, kit=kit, promise=promise)
     if operation.named_by:
         yield "    # FILL IN: what else the answer depends on, such as the variables of the environment, is not in the journal."
     for parameter, (source, shape) in values.items():

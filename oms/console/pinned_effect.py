@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from oms.console.pinned_parts import about, call_text, docstring, given, quoted, source_for, variable
+from oms.console.pinned_parts import call_text, given, head, quoted, source_for, variable
 from oms.domain.errors import PinRefused
 from oms.domain.phase import Operation
 from oms.domain.stage import Side
@@ -24,25 +24,11 @@ def effect_lines(
     script = _script(group, sample)
     control = Side(sample["control"])
     values = {name: (source_for(group, name, described), "") for name, described in sample["call"].items()}
-    modules = sorted({module for source, _ in values.values() for module in source.modules})
     past = script["past"]
-    yield from docstring(about(group), "")
-    yield ""
-    yield "from __future__ import annotations"
-    yield ""
-    yield from (f"import {module}" for module in modules)
-    yield "from collections.abc import Callable"
-    yield "from typing import Any"
-    yield ""
-    yield "from oms.domain.phase import Seam"
-    yield "from oms.domain.stage import Side"
-    yield f"from oms.seams.{group.phase} import {constant}"
-    yield f"from oms.testing import BothSides, {'Earlier, ' if past else ''}Script"
-    yield ""
-    yield ""
-    yield f"def test_{operation.name}_{group.fingerprint}(both_sides: Callable[[Seam[Any, Any]], BothSides]) -> None:"
-    yield f'    """{mend} does in {group.phase}.{group.seam}.{operation.name} as {mend.other} does."""'
-    yield f"    both = both_sides({constant})"
+    promise = f"{mend} does in {group.phase}.{group.seam}.{operation.name} as {mend.other} does."
+    yield from head(
+        group, values, constant=constant, kit=["BothSides", *(["Earlier"] if past else []), "Script"], promise=promise
+    )
     for parameter, (source, _) in values.items():
         if source.stands_for:
             yield f"    # This stands for a {source.stands_for}; another name does as well."

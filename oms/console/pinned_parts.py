@@ -1,11 +1,11 @@
-"""The parts that every pinned test is written from: its docstring, its arguments, its quotes."""
+"""The parts that every pinned test is written from: its head, its arguments, its quotes."""
 
 from __future__ import annotations
 
 import keyword
 import shlex
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from oms.console.numbers import utc
@@ -31,6 +31,30 @@ def about(group: DivergenceGroup) -> str:
         f" Made by ``{shlex.join(['oms', 'pin', group.fingerprint])}``. It is red while the sides differ there; once it is green,"
         " state the promise in the contract of the phase and delete this file."
     )
+
+
+def head(
+    group: DivergenceGroup, values: Mapping[str, tuple[Source, str]], *, constant: str, kit: Iterable[str], promise: str
+) -> Iterator[str]:
+    """Yield its lines down to the first one of the test: *kit* is what it takes from ``oms.testing``, *promise* what the test states."""
+    modules = sorted({module for source, _ in values.values() for module in source.modules})
+    yield from docstring(about(group), "")
+    yield ""
+    yield "from __future__ import annotations"
+    yield ""
+    yield from (f"import {module}" for module in modules)
+    yield "from collections.abc import Callable"
+    yield "from typing import Any"
+    yield ""
+    yield "from oms.domain.phase import Seam"
+    yield "from oms.domain.stage import Side"
+    yield f"from oms.seams.{group.phase} import {constant}"
+    yield f"from oms.testing import {', '.join(kit)}"
+    yield ""
+    yield ""
+    yield f"def test_{group.operation}_{group.fingerprint}(both_sides: Callable[[Seam[Any, Any]], BothSides]) -> None:"
+    yield f'    """{promise}"""'
+    yield f"    both = both_sides({constant})"
 
 
 def source_for(group: DivergenceGroup, what: str, described: Mapping[str, object]) -> Source:

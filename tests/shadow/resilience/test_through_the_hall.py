@@ -341,35 +341,19 @@ def test_a_breaker_that_was_handed_over(make_hall: Callable[..., Hall], old: Sta
     assert ({"PF-01"}, []) == (hall.journal.known() - {"RE-07"}, hall.journal.unknown())
 
 
+@pytest.mark.parametrize(("timeout", "after_s"), [(120, 61), (30, 31)], ids=["for longer", "too short"])
 @pytest.mark.parametrize("stage", [Stage.SHADOW, Stage.LIVE])
-def test_a_breaker_that_stays_open_is_not_taken_for_a_quirk(make_hall: Callable[..., Hall], stage: Stage) -> None:
-    """A unified breaker that stays open for longer than legacy's is a mismatch."""
-    registry = ResilienceRegistry(breaker_config=CircuitBreakerConfig(timeout=120))
-    hall = make_hall(stage, breaker=DependencyBreakers(registry))
-
-    async def story(hall: Hall) -> None:
-        for _ in range(5):
-            await hall.broken(ConnectionError)
-        hall.time.advance(61)
-        await hall.broken("well")
-
-    hall.live(story)
-
-    assert ["admitted"] == [each.path for each in hall.journal.unknown()]
-
-
-@pytest.mark.parametrize("stage", [Stage.SHADOW, Stage.LIVE])
-def test_a_breaker_that_stays_open_too_short_is_not_taken_for_a_quirk(
-    make_hall: Callable[..., Hall], stage: Stage
+def test_a_breaker_that_stays_open_otherwise_is_not_taken_for_a_quirk(
+    make_hall: Callable[..., Hall], stage: Stage, timeout: float, after_s: float
 ) -> None:
-    """A unified breaker that lets somebody in before legacy's would is a mismatch, though legacy rejects."""
-    registry = ResilienceRegistry(breaker_config=CircuitBreakerConfig(timeout=30))
+    """A unified breaker that stays open for longer than legacy's, or lets somebody in before it, is a mismatch."""
+    registry = ResilienceRegistry(breaker_config=CircuitBreakerConfig(timeout=timeout))
     hall = make_hall(stage, breaker=DependencyBreakers(registry))
 
     async def story(hall: Hall) -> None:
         for _ in range(5):
             await hall.broken(ConnectionError)
-        hall.time.advance(31)
+        hall.time.advance(after_s)
         await hall.broken("well")
 
     hall.live(story)

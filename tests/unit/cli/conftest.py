@@ -9,6 +9,7 @@ import pytest
 
 from oms.cli.main import main
 from tests.unit.cli.place import Done, Place
+from tests.unit.cli.planted import CONFTEST
 
 Oms = Callable[..., Done]
 
@@ -31,3 +32,12 @@ def oms(place: Place, capsys: pytest.CaptureFixture[str]) -> Oms:
         return Done(code, out, err)
 
     return run
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where a pinned test is written: a folder of contracts whose sides are the planted ones."""
+    folder = tmp_path / "contract"
+    folder.mkdir()
+    (folder / "conftest.py").write_text(CONFTEST)
+    return folder

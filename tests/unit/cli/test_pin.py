@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import importlib.util
 import shutil
 import subprocess
 import sys
@@ -29,6 +28,7 @@ from tests.architecture.sources import ROOT
 from tests.sides.patience import AMPLE, patient
 from tests.unit.cli.conftest import Oms
 from tests.unit.cli.place import Place, until
+from tests.unit.cli.planted import run_pytest, write_planted
 
 SECRET = "sk-live-4711-planted"
 
@@ -79,45 +79,13 @@ def as_it_is(value):
 def make_sides(seam):
     return Sides(legacy=Side(LEGACY), unified=Side(UNIFIED))
 '''
-CONFTEST = """
-import sys
-from pathlib import Path
-
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-pytest_plugins = ["oms.testing.plugin"]
-
-
-@pytest.fixture
-def sides():
-    from planted import make_sides
-
-    return make_sides
-"""
 
 Plant = Callable[..., Any]
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Where the test is written: a folder of contracts whose sides are the planted ones."""
-    folder = tmp_path / "contract"
-    folder.mkdir()
-    (folder / "conftest.py").write_text(CONFTEST)
-    return folder
-
-
 def plant(folder: Path, *, legacy: str = "as_it_is", unified: str = "as_it_is") -> Any:
-    """Write the planted sides and return the module."""
-    path = folder / "planted.py"
-    path.write_text(f"{PLANTED}\n\nLEGACY = {legacy}\nUNIFIED = {unified}\n")
-    spec = importlib.util.spec_from_file_location("planted_for_the_runtime", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """Plant two caches and return the module."""
+    return write_planted(folder, f"{PLANTED}\n\nLEGACY = {legacy}\nUNIFIED = {unified}\n")
 
 
 def shadow(place: Place, planted: Any, call: Callable[[Cache], object]) -> str:
@@ -139,12 +107,6 @@ def only_fingerprint(place: Place) -> str:
     with JournalReader(place.var / "journal.db") as reader:
         (group,) = reader.divergences()
     return group.fingerprint
-
-
-def run_pytest(path: Path) -> subprocess.CompletedProcess[str]:
-    """Run the pinned test as anybody would."""
-    command = [sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", str(path)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
 def set_and_get(value: object) -> Callable[[Cache], None]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.util
 import json
 import sqlite3
 import subprocess
@@ -28,7 +27,7 @@ from oms.testing import Replayed, VirtualTime, fixed_stage
 from tests.architecture.sources import ROOT
 from tests.unit.cli.conftest import Oms
 from tests.unit.cli.place import Place
-from tests.unit.cli.test_pin import CONFTEST, run_pytest
+from tests.unit.cli.planted import run_pytest, write_planted
 
 SECRET = "payments-of-jane-4711"
 
@@ -57,25 +56,9 @@ def make_sides(seam):
 '''
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Where the test is written: a folder of contracts whose sides are the planted ones."""
-    folder = tmp_path / "contract"
-    folder.mkdir()
-    (folder / "conftest.py").write_text(CONFTEST)
-    return folder
-
-
 def plant(folder: Path, **unified: object) -> Any:
-    """Write the planted sides and return the module."""
-    path = folder / "planted.py"
-    path.write_text(f"{PLANTED}\n\nUNIFIED = {unified!r}\n")
-    spec = importlib.util.spec_from_file_location("planted_for_the_runtime", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """Plant two retries or breakers and return the module."""
+    return write_planted(folder, f"{PLANTED}\n\nUNIFIED = {unified!r}\n")
 
 
 def raising(*errors: BaseException | None) -> Callable[[], Awaitable[str]]:
